@@ -1,0 +1,260 @@
+//! A database for each test, on every database system that is built in.
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+
+/// Runs each function as a test on SQLite, PostgreSQL and MySQL.
+///
+/// `database` is a `TestDatabase` of the system's module; the functions are
+/// compiled once for each system.
+macro_rules! on_every_database {
+    ($($(#[$meta:meta])* fn $name:ident($database:ident) $body:block)*) => {
+        mod on_sqlite {
+            #[allow(unused_imports)]
+            use super::*;
+            #[allow(unused_imports)]
+            use crate::support::sqlite::{self as system, Conn};
+            $($(#[$meta])* fn $name() {
+                #[allow(unused_mut, unused_variables)]
+                let mut $database = system::TestDatabase::new();
+                $body
+            })*
+        }
+        #[cfg(feature = "postgres")]
+        mod on_postgres {
+            #[allow(unused_imports)]
+            use super::*;
+            #[allow(unused_imports)]
+            use crate::support::postgres::{self as system, Conn};
+            $($(#[$meta])* fn $name() {
+                #[allow(unused_mut, unused_variables)]
+                let mut $database = system::TestDatabase::new();
+                $body
+            })*
+        }
+        #[cfg(feature = "mysql")]
+        mod on_mysql {
+            #[allow(unused_imports)]
+            use super::*;
+            #[allow(unused_imports)]
+            use crate::support::mysql::{self as system, Conn};
+            $($(#[$meta])* fn $name() {
+                #[allow(unused_mut, unused_variables)]
+                let mut $database = system::TestDatabase::new();
+                $body
+            })*
+        }
+    };
+}
+pub(crate) use on_every_database;
+
+/// A number that no other test of this machine has.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn unique_name() -> String {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let time = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |time| time.subsec_nanos());
+    format!("upsert_{}_{time}_{number}", std::process::id())
+}
+
+/// The address of a server, which `bin/test` provides.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn server(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| {
+        panic!(
+            "this test needs a server: set `{variable}`, or run `bin/test`, which starts one, or \
+             build without the feature of that database to leave the test out"
+        )
+    })
+}
+
+pub(crate) mod sqlite {
+    use super::*;
+
+    /// How many cases a property is tried with.
+    pub(crate) const CASES: u32 = 2000;
+
+    pub(crate) type Conn = SqliteConnection;
+
+    /// A database file of its own, removed at the end.
+    pub(crate) struct TestDatabase {
+        pub(crate) conn: Conn,
+        url: String,
+        _directory: tempfile::TempDir,
+    }
+
+    impl TestDatabase {
+        pub(crate) fn new() -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let url = directory.path().join("test.sqlite3");
+            let url = url.to_str().unwrap().to_owned();
+            let conn = connect(&url);
+            Self {
+                conn,
+                url,
+                _directory: directory,
+            }
+        }
+
+        /// Where a pool finds this database.
+        pub(crate) fn url(&self) -> &str {
+            &self.url
+        }
+
+        /// One more connection to this database.
+        pub(crate) fn connect(&self) -> Conn {
+            connect(&self.url)
+        }
+
+        pub(crate) fn run(&mut self, sql: &str) {
+            self.conn.batch_execute(sql).unwrap();
+        }
+    }
+
+    impl Drop for TestDatabase {
+        fn drop(&mut self) {
+            #[derive(QueryableByName)]
+            struct Check {
+                #[diesel(sql_type = diesel::sql_types::Text)]
+                integrity_check: String,
+            }
+            if !std::thread::panicking() {
+                let check: Check = diesel::sql_query("PRAGMA integrity_check")
+                    .get_result(&mut self.conn)
+                    .unwrap();
+                assert_eq!(check.integrity_check, "ok");
+            }
+        }
+    }
+
+    fn connect(url: &str) -> Conn {
+        let mut conn = SqliteConnection::establish(url).unwrap();
+        conn.batch_execute(
+            "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; \
+             PRAGMA foreign_keys = ON;",
+        )
+        .unwrap();
+        conn
+    }
+}
+
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres {
+    use super::*;
+
+    /// How many cases a property is tried with.
+    pub(crate) const CASES: u32 = 200;
+
+    pub(crate) type Conn = PgConnection;
+
+    /// A schema of its own, dropped at the end.
+    pub(crate) struct TestDatabase {
+        pub(crate) conn: Conn,
+        url: String,
+        schema: String,
+    }
+
+    impl TestDatabase {
+        pub(crate) fn new() -> Self {
+            let schema = unique_name();
+            let base = server("PG_DATABASE_URL");
+            let mut conn = PgConnection::establish(&base).unwrap();
+            conn.batch_execute(&format!("CREATE SCHEMA {schema}")).unwrap();
+            let separator = if base.contains('?') { '&' } else { '?' };
+            let url = format!("{base}{separator}options=-csearch_path%3D{schema}");
+            Self {
+                conn: PgConnection::establish(&url).unwrap(),
+                url,
+                schema,
+            }
+        }
+
+        /// Where a pool finds this database.
+        pub(crate) fn url(&self) -> &str {
+            &self.url
+        }
+
+        /// One more connection to this database.
+        pub(crate) fn connect(&self) -> Conn {
+            PgConnection::establish(&self.url).unwrap()
+        }
+
+        pub(crate) fn run(&mut self, sql: &str) {
+            self.conn.batch_execute(sql).unwrap();
+        }
+    }
+
+    impl Drop for TestDatabase {
+        fn drop(&mut self) {
+            // A connection of its own: the test may have left its in any state.
+            let drop_schema = format!(
+                "SET client_min_messages = warning; DROP SCHEMA {} CASCADE",
+                self.schema
+            );
+            if let Ok(mut conn) = PgConnection::establish(&self.url) {
+                let _ = self.conn.batch_execute("ROLLBACK");
+                let _ = conn.batch_execute(&drop_schema);
+            }
+        }
+    }
+}
+
+#[cfg(feature = "mysql")]
+pub(crate) mod mysql {
+    use super::*;
+
+    /// How many cases a property is tried with.
+    pub(crate) const CASES: u32 = 200;
+
+    pub(crate) type Conn = MysqlConnection;
+
+    /// A database of its own, dropped at the end.
+    pub(crate) struct TestDatabase {
+        pub(crate) conn: Conn,
+        url: String,
+        name: String,
+    }
+
+    impl TestDatabase {
+        pub(crate) fn new() -> Self {
+            let name = unique_name();
+            let base = server("MYSQL_DATABASE_URL");
+            let mut conn = MysqlConnection::establish(&base).unwrap();
+            conn.batch_execute(&format!("CREATE DATABASE {name} CHARACTER SET utf8mb4"))
+                .unwrap();
+            let (server, _) = base.rsplit_once('/').unwrap();
+            let url = format!("{server}/{name}");
+            Self {
+                conn: MysqlConnection::establish(&url).unwrap(),
+                url,
+                name,
+            }
+        }
+
+        /// Where a pool finds this database.
+        pub(crate) fn url(&self) -> &str {
+            &self.url
+        }
+
+        /// One more connection to this database.
+        pub(crate) fn connect(&self) -> Conn {
+            MysqlConnection::establish(&self.url).unwrap()
+        }
+
+        pub(crate) fn run(&mut self, sql: &str) {
+            self.conn.batch_execute(sql).unwrap();
+        }
+    }
+
+    impl Drop for TestDatabase {
+        fn drop(&mut self) {
+            let _ = self.conn.batch_execute("ROLLBACK");
+            if let Ok(mut conn) = MysqlConnection::establish(&self.url) {
+                let _ = conn.batch_execute(&format!("DROP DATABASE {}", self.name));
+            }
+        }
+    }
+}

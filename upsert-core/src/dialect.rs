@@ -1,0 +1,307 @@
+//! What differs between databases.
+//!
+//! A [`Dialect`] knows how its database writes a conflict clause, how many
+//! parameters a statement can have, which keys it may hold equal, and what its
+//! errors mean. It knows nothing of models, chunks or transactions: those are
+//! the engine's.
+
+use std::borrow::Cow;
+
+use diesel::backend::Backend;
+use diesel::connection::Connection;
+use diesel::query_builder::AstPass;
+use diesel::result::{Error as DieselError, QueryResult};
+use diesel::serialize::ToSql;
+use diesel::sql_types::HasSqlType;
+
+pub use crate::key::{Encoded, KeyKind};
+
+#[cfg(feature = "mysql")]
+mod mysql;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+/// A database that the engine can write upserts for.
+///
+/// Implemented for Diesel's `Sqlite`, `Pg` and `Mysql` (which stands for
+/// MariaDB too), each with the crate's feature of that name. Implementing it
+/// for another backend takes [`push_conflict_clause`] and [`encode`]; the other
+/// items have defaults that are safe on any database.
+///
+/// [`push_conflict_clause`]: Dialect::push_conflict_clause
+/// [`encode`]: Dialect::encode
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a database that rows can be upserted on",
+    note = "enable the feature `sqlite`, `postgres` or `mysql` of `upsert-core`"
+)]
+pub trait Dialect: Backend<QueryBuilder: Default> + Default + 'static {
+    /// The most bind parameters in one statement.
+    const MAX_BINDS: usize;
+
+    /// The most rows in one statement, unless the call chooses another number.
+    const MAX_ROWS: usize;
+
+    /// The most bytes of rows in one statement, or `None` where their size does
+    /// not matter and need not be measured.
+    const MAX_BYTES: Option<usize> = None;
+
+    /// Does the database's row count have in it, as one row each, the rows that
+    /// a statement leaves as they are?
+    const COUNTS_KEPT_ROWS: bool = false;
+
+    /// Does a statement apply its rows one after the other, so that a conflict
+    /// key may stand in it twice?
+    ///
+    /// Where it does not, the i-th row with a key goes out in the i-th wave of
+    /// statements.
+    const APPLIES_ROWS_IN_ORDER: bool;
+
+    /// Writes what stands behind the rows of `INSERT INTO .. VALUES ..`,
+    /// beginning with a space.
+    fn push_conflict_clause(
+        conflict: &ConflictClause<'_>,
+        out: &mut AstPass<'_, '_, Self>,
+    ) -> QueryResult<()>;
+
+    /// Serializes `value` as it would be bound.
+    fn encode<ST, T>(value: &T, encoded: &mut Encoded) -> QueryResult<()>
+    where
+        Self: HasSqlType<ST>,
+        T: ToSql<ST, Self> + ?Sized;
+
+    /// Which other values the database may hold equal to the key column value
+    /// that is encoded as `bytes`.
+    ///
+    /// By default any, so that rows are sent in the order of the input.
+    #[must_use]
+    fn key_part(kind: KeyKind, bytes: &[u8]) -> KeyPart<'_> {
+        let _ = kind;
+        KeyPart::new(bytes, Equals::Unknown)
+    }
+
+    /// What an error of a statement means.
+    #[must_use]
+    fn fault(error: &DieselError) -> Fault {
+        match error {
+            DieselError::DatabaseError(diesel::result::DatabaseErrorKind::UniqueViolation, info) => {
+                Fault::UniqueViolation(crate::error::constraint(&**info))
+            }
+            _ => Fault::Other,
+        }
+    }
+
+    /// Makes the transaction that was just begun one that writes.
+    ///
+    /// By default nothing.
+    fn begin<C: Connection<Backend = Self>>(conn: &mut C) -> QueryResult<()> {
+        let _ = conn;
+        Ok(())
+    }
+
+    /// Looks into the catalog whether the table has a unique index on the
+    /// conflict target, where the database would not say so by itself.
+    ///
+    /// By default yes, without a look.
+    fn has_unique_index<C: Connection<Backend = Self>>(
+        conn: &mut C,
+        target: &Target<'_>,
+    ) -> QueryResult<bool> {
+        let _ = (conn, target);
+        Ok(true)
+    }
+
+    /// Looks into the catalog whether the columns of the conflict target
+    /// compare as their binds do: no collation, no rounding, no padding, no
+    /// trigger that changes them.
+    ///
+    /// By default unknown, without a look.
+    fn compares_binds<C: Connection<Backend = Self>>(
+        conn: &mut C,
+        target: &Target<'_>,
+    ) -> QueryResult<Option<bool>> {
+        let _ = (conn, target);
+        Ok(None)
+    }
+
+    /// The largest statement in bytes that the server takes, if statements of
+    /// `bytes` could be over it.
+    ///
+    /// By default there is no limit.
+    fn max_statement_bytes<C: Connection<Backend = Self>>(
+        conn: &mut C,
+        bytes: usize,
+    ) -> QueryResult<Option<usize>> {
+        let _ = (conn, bytes);
+        Ok(None)
+    }
+
+    /// Prepares to count the rows that are left as they are, on a database with
+    /// [`COUNTS_KEPT_ROWS`](Dialect::COUNTS_KEPT_ROWS).
+    fn begin_count<C: Connection<Backend = Self>>(conn: &mut C) -> QueryResult<()> {
+        let _ = conn;
+        Ok(())
+    }
+
+    /// The rows that were left as they are since
+    /// [`begin_count`](Dialect::begin_count).
+    fn end_count<C: Connection<Backend = Self>>(conn: &mut C) -> QueryResult<usize> {
+        let _ = conn;
+        Ok(0)
+    }
+}
+
+/// What a statement does when a row with the same conflict key exists.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct ConflictClause<'c> {
+    /// The columns of the conflict target.
+    pub target: &'c [&'static str],
+    /// The columns that get the proposed row's value; none for `DO NOTHING`.
+    pub updates: &'c [&'static str],
+}
+
+/// A conflict target, to be looked up in the catalog.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Target<'t> {
+    /// The table's name as SQL, quoted, with its schema if `table!` names one.
+    pub table: &'t str,
+    /// The columns.
+    pub columns: &'t [&'static str],
+}
+
+/// A value of a key column, encoded to be compared and sorted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyPart<'k> {
+    /// The value: the same bytes for two binds exactly if the binds are the
+    /// same.
+    pub value: Cow<'k, [u8]>,
+    /// Which other values the database may hold equal to it.
+    pub equals: Equals<'k>,
+}
+
+/// Which other values a database may hold equal to a value of a key column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Equals<'k> {
+    /// None.
+    Same,
+    /// Only values of the same class.
+    Class(Cow<'k, [u8]>),
+    /// Any.
+    Unknown,
+}
+
+impl<'k> KeyPart<'k> {
+    /// The value `bytes`.
+    #[must_use]
+    pub fn new(bytes: &'k [u8], equals: Equals<'k>) -> Self {
+        Self {
+            value: bytes.into(),
+            equals,
+        }
+    }
+}
+
+/// What an error of a statement means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// There is no unique index that matches the conflict target.
+    NoUniqueIndex,
+    /// A conflict key stands twice in the statement.
+    CardinalityViolation,
+    /// A unique index other than the conflict target's is violated; its name,
+    /// if the database tells.
+    UniqueViolation(Option<String>),
+    /// The statement is larger than the server accepts.
+    TooLarge,
+    /// Anything else.
+    Other,
+}
+
+/// Implements [`Dialect::encode`] for a backend of Diesel's.
+macro_rules! encode_by_collector {
+    ($lookup:expr) => {
+        fn encode<ST, T>(
+            value: &T,
+            encoded: &mut crate::key::Encoded,
+        ) -> diesel::result::QueryResult<()>
+        where
+            Self: diesel::sql_types::HasSqlType<ST>,
+            T: diesel::serialize::ToSql<ST, Self> + ?Sized,
+        {
+            let tap = crate::key::Tap::new(value, encoded);
+            let mut collector = <Self as diesel::backend::Backend>::BindCollector::default();
+            diesel::query_builder::BindCollector::push_bound_value::<ST, _>(
+                &mut collector,
+                &tap,
+                $lookup,
+            )
+        }
+    };
+}
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+use encode_by_collector;
+
+/// Writes the conflict clause that SQLite took over from PostgreSQL:
+///
+/// ```sql
+/// ON CONFLICT ("sku") DO UPDATE SET "name" = excluded."name"
+/// ON CONFLICT ("sku") DO NOTHING
+/// ```
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+fn push_on_conflict<DB: Backend>(
+    conflict: &ConflictClause<'_>,
+    out: &mut AstPass<'_, '_, DB>,
+) -> QueryResult<()> {
+    out.push_sql(" ON CONFLICT (");
+    for (i, column) in conflict.target.iter().enumerate() {
+        if i > 0 {
+            out.push_sql(", ");
+        }
+        out.push_identifier(column)?;
+    }
+    out.push_sql(")");
+    if conflict.updates.is_empty() {
+        out.push_sql(" DO NOTHING");
+        return Ok(());
+    }
+    out.push_sql(" DO UPDATE SET ");
+    for (i, column) in conflict.updates.iter().enumerate() {
+        if i > 0 {
+            out.push_sql(", ");
+        }
+        out.push_identifier(column)?;
+        out.push_sql(" = excluded.");
+        out.push_identifier(column)?;
+    }
+    Ok(())
+}
+
+/// The class of text under the collations that compare without regard to case
+/// and to trailing spaces, or `None` where other characters may be equal too.
+///
+/// For text in printable ASCII this is a class under every collation that
+/// SQLite and MySQL come with: the pairs of letters that some languages hold
+/// equal (i, j and y; u, v and w) are one letter here. Text outside of it may
+/// have accents, ligatures or ignored characters, which no short rule covers.
+#[cfg(any(feature = "sqlite", feature = "mysql"))]
+fn fold_ascii(text: &[u8]) -> Equals<'_> {
+    let mut folded = Vec::with_capacity(text.len());
+    for byte in text {
+        folded.push(match byte.to_ascii_lowercase() {
+            b'j' | b'y' => b'i',
+            b'v' | b'w' => b'u',
+            byte @ 0x20..=0x7e => byte,
+            _ => return Equals::Unknown,
+        });
+    }
+    let end = folded
+        .iter()
+        .rposition(|byte| *byte != b' ')
+        .map_or(0, |last| last + 1);
+    folded.truncate(end);
+    Equals::Class(folded.into())
+}

@@ -1,0 +1,129 @@
+//! PostgreSQL.
+
+use diesel::connection::Connection;
+use diesel::pg::{Pg, PgMetadataLookup, PgTypeMetadata};
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
+use diesel::sql_types::{Array, Text};
+
+use super::{
+    ConflictClause, Dialect, Equals, Fault, KeyKind, KeyPart, Target, encode_by_collector,
+    push_on_conflict,
+};
+use crate::error::{constraint, message};
+
+impl Dialect for Pg {
+    // The protocol counts parameters in 16 bits.
+    const MAX_BINDS: usize = 65_535;
+    // A prepared statement of this size is planned once; larger ones win
+    // nothing.
+    const MAX_ROWS: usize = 1024;
+    const APPLIES_ROWS_IN_ORDER: bool = false;
+
+    fn push_conflict_clause(
+        conflict: &ConflictClause<'_>,
+        out: &mut AstPass<'_, '_, Self>,
+    ) -> QueryResult<()> {
+        push_on_conflict(conflict, out)
+    }
+
+    encode_by_collector!(&mut NoTypes as &mut dyn PgMetadataLookup);
+
+    fn key_part(kind: KeyKind, bytes: &[u8]) -> KeyPart<'_> {
+        let equals = match kind {
+            // What the column's definition changes about text and times is
+            // looked up by `compares_binds`, and inside of one statement
+            // PostgreSQL itself refuses equal keys.
+            KeyKind::Exact | KeyKind::Date | KeyKind::Text | KeyKind::Time | KeyKind::Other => {
+                Equals::Same
+            }
+            KeyKind::Number | KeyKind::Json => Equals::Unknown,
+        };
+        KeyPart::new(bytes, equals)
+    }
+
+    /// PostgreSQL's SQLSTATE does not reach Diesel's errors, so its messages
+    /// are matched, in the English of `lc_messages = C` and `en_*`. In another
+    /// language these errors are [`Fault::Other`].
+    fn fault(error: &DieselError) -> Fault {
+        match (error, message(error)) {
+            (_, Some(message))
+                if message.contains("no unique or exclusion constraint matching the ON CONFLICT") =>
+            {
+                Fault::NoUniqueIndex
+            }
+            (_, Some(message))
+                if message.contains("ON CONFLICT DO UPDATE command cannot affect row a second") =>
+            {
+                Fault::CardinalityViolation
+            }
+            (DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, info), _) => {
+                Fault::UniqueViolation(constraint(&**info))
+            }
+            _ => Fault::Other,
+        }
+    }
+
+    /// Counts the columns of the target that compare otherwise than their
+    /// binds do.
+    fn compares_binds<C: Connection<Backend = Self>>(
+        conn: &mut C,
+        target: &Target<'_>,
+    ) -> QueryResult<Option<bool>> {
+        let inexact = conn.execute_returning_count(&InexactColumns {
+            table: target.table,
+            columns: target.columns,
+        })?;
+        Ok(Some(inexact == 0))
+    }
+}
+
+/// Selects a row for each column of a conflict target that compares otherwise
+/// than its binds do, and one if a trigger may change the key.
+struct InexactColumns<'t> {
+    table: &'t str,
+    columns: &'t [&'static str],
+}
+
+impl QueryId for InexactColumns<'_> {
+    type QueryId = InexactColumns<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl QueryFragment<Pg> for InexactColumns<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        // `citext` and `char(n)` are types of their own, `timestamp(p)` has a
+        // type modifier, as `varchar(n)` has, which rounds nothing; a
+        // nondeterministic collation holds different text equal. A row-level
+        // BEFORE INSERT trigger (bits 1, 2 and 4 of `tgtype`) sees the key
+        // before the index does.
+        out.push_sql(
+            "SELECT a.attnum FROM pg_catalog.pg_attribute a \
+             JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
+             LEFT JOIN pg_catalog.pg_collation c ON c.oid = a.attcollation \
+             WHERE a.attrelid = pg_catalog.to_regclass(",
+        );
+        out.push_bind_param::<Text, _>(self.table)?;
+        out.push_sql(") AND a.attname = ANY(");
+        out.push_bind_param::<Array<Text>, _>(self.columns)?;
+        out.push_sql(
+            ") AND (NOT COALESCE(c.collisdeterministic, true) \
+             OR t.typname = 'citext' OR t.typname = 'bpchar' \
+             OR (a.atttypmod <> -1 AND t.typcategory <> 'S')) \
+             UNION ALL SELECT g.tgtype FROM pg_catalog.pg_trigger g \
+             WHERE g.tgrelid = pg_catalog.to_regclass(",
+        );
+        out.push_bind_param::<Text, _>(self.table)?;
+        out.push_sql(") AND NOT g.tgisinternal AND g.tgenabled <> 'D' AND (g.tgtype & 7) = 7");
+        Ok(())
+    }
+}
+
+/// Knows no type: for binds that are compared with each other, never sent.
+struct NoTypes;
+
+impl PgMetadataLookup for NoTypes {
+    fn lookup_type(&mut self, _: &str, _: Option<&str>) -> PgTypeMetadata {
+        PgTypeMetadata::new(0, 0)
+    }
+}

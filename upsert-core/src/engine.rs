@@ -1,0 +1,452 @@
+//! Runs a call: plans it, opens the transaction, sends the statements.
+
+use std::borrow::Borrow;
+use std::marker::PhantomData;
+
+use diesel::connection::{Connection, TransactionManager};
+use diesel::result::{Error as DieselError, QueryResult};
+
+use crate::builder::{Options, Progress, Upsert};
+use crate::catalog::Catalog;
+use crate::chunk::Limits;
+use crate::dialect::{Dialect, Encoded, Fault};
+use crate::error::{Error, Place, Result};
+use crate::field::ColumnSet;
+use crate::key::{EncodeKey, Keys, MeasureValue, Trust};
+use crate::plan::{Conflict, Input, Plan, Repeated};
+use crate::statement::{Batch, ChunkStatement};
+use crate::upsertable::{BindFields, Upsertable};
+
+/// Runs `call` on `conn`.
+pub(crate) fn run<C, B, R>(conn: &mut C, call: Upsert<'_, B, R>) -> Result<usize>
+where
+    C: Connection,
+    C::Backend: Dialect,
+    B: Borrow<R>,
+    R: Upsertable + BindFields<C::Backend>,
+{
+    let Upsert { batch, mut options } = call;
+    if batch.len() == 0 {
+        return Ok(0);
+    }
+    let catalog = Catalog::of::<R, C::Backend>().map_err(Error::Connection)?;
+    let call = Call::<C::Backend, B, R>::prepare(&batch, &catalog, &options)?;
+    call.run(conn, &mut options)
+}
+
+/// A call that is ready to be sent.
+struct Call<'c, DB, B, R: Upsertable> {
+    batch: &'c Batch<B, R>,
+    catalog: &'c Catalog,
+    keys: Keys,
+    /// The columns that each row supplies, or one set for all rows.
+    supplied: Vec<ColumnSet>,
+    /// Sizes in bytes, where the dialect limits them.
+    sizes: Option<Vec<usize>>,
+    /// The rows that the duplicate policy lets through.
+    selected: Vec<usize>,
+    duplicates: crate::builder::Duplicates,
+    max_rows: usize,
+    database: PhantomData<DB>,
+}
+
+impl<'c, DB, B, R> Call<'c, DB, B, R>
+where
+    DB: Dialect,
+    B: Borrow<R>,
+    R: Upsertable + BindFields<DB>,
+{
+    fn prepare(batch: &'c Batch<B, R>, catalog: &'c Catalog, options: &Options<'_>) -> Result<Self> {
+        let mut call = Self {
+            supplied: supplied(batch),
+            keys: Keys::with_capacity(batch.len()),
+            sizes: None,
+            selected: Vec::new(),
+            duplicates: options.duplicates,
+            max_rows: options.chunk_size.unwrap_or(DB::MAX_ROWS),
+            database: PhantomData,
+            batch,
+            catalog,
+        };
+        for supplied in &call.supplied {
+            if supplied.len() > DB::MAX_BINDS {
+                return Err(Error::TooManyColumns {
+                    place: call.place(&[]),
+                    columns: supplied.len(),
+                    limit: DB::MAX_BINDS,
+                });
+            }
+        }
+        let mut scratch = Encoded::default();
+        for row in 0..batch.len() {
+            call.encode_key(row, &mut scratch)
+                .map_err(|source| Error::Statement {
+                    place: call.place(&[row]),
+                    source,
+                })?;
+        }
+        if DB::MAX_BYTES.is_some() {
+            let sizes = (0..batch.len()).map(|row| call.measure(row, &mut scratch));
+            call.sizes = Some(sizes.collect());
+        }
+        call.selected = match call.input().select() {
+            Ok(selected) => selected,
+            Err(Repeated(groups)) => {
+                return Err(Error::RepeatedKey {
+                    place: call.place(&groups.concat()),
+                    groups,
+                });
+            }
+        };
+        Ok(call)
+    }
+
+    fn encode_key(&mut self, row: usize, scratch: &mut Encoded) -> QueryResult<()> {
+        self.keys.begin_row();
+        for column in &self.catalog.keys {
+            let encode = EncodeKey {
+                keys: &mut self.keys,
+                scratch,
+            };
+            self.batch.visit::<DB, _>(row, *column, encode)?;
+        }
+        self.keys.end_row();
+        Ok(())
+    }
+
+    fn measure(&self, row: usize, scratch: &mut Encoded) -> usize {
+        let columns = 0..self.catalog.columns.len();
+        columns
+            .map(|column| {
+                let measure = MeasureValue { scratch };
+                self.batch.visit::<DB, _>(row, column, measure)
+            })
+            .sum()
+    }
+
+    fn input(&self) -> Input<'_> {
+        Input {
+            keys: &self.keys,
+            supplied: &self.supplied,
+            duplicates: self.duplicates,
+            conflict: if self.catalog.updates.is_empty() {
+                Conflict::DoNothing
+            } else if self.catalog.keeps_columns() {
+                Conflict::UpdateSome
+            } else {
+                Conflict::UpdateAll
+            },
+            applies_rows_in_order: DB::APPLIES_ROWS_IN_ORDER,
+        }
+    }
+
+    fn place(&self, rows: &[usize]) -> Box<Place> {
+        Box::new(Place {
+            table: self.catalog.plain_table(),
+            target: self.catalog.target.clone(),
+            rows: rows.to_vec(),
+        })
+    }
+
+    fn run<C>(&self, conn: &mut C, options: &mut Options<'_>) -> Result<usize>
+    where
+        C: Connection<Backend = DB>,
+    {
+        if !DB::has_unique_index(conn, &self.catalog.target()).map_err(Error::Connection)? {
+            return Err(Error::NoUniqueIndex {
+                place: self.place(&[]),
+                source: None,
+            });
+        }
+        let limits = self.limits(conn)?;
+        let mut plan = if self.may_sort(conn, limits)? {
+            self.input().sorted(self.selected.clone())
+        } else {
+            self.input().as_given(self.selected.clone())
+        };
+        // The database is the judge of which keys are equal: where it finds
+        // two that are encoded differently, no order but the input's will do.
+        let mut halve = false;
+        loop {
+            match self.run_plan(conn, &plan, limits, halve, options) {
+                Ok(written) => return Ok(written),
+                Err(Stop::Failed(error)) => return Err(error),
+                Err(Stop::Repeats) => {
+                    plan = self.input().as_given(self.selected.clone());
+                    halve = true;
+                }
+            }
+        }
+    }
+
+    /// The limits of the call's statements.
+    fn limits<C>(&self, conn: &mut C) -> Result<Limits>
+    where
+        C: Connection<Backend = DB>,
+    {
+        let mut limits = Limits {
+            rows: self.max_rows,
+            bytes: DB::MAX_BYTES.unwrap_or(usize::MAX),
+        };
+        let Some(sizes) = &self.sizes else {
+            return Ok(limits);
+        };
+        let largest = sizes.iter().copied().max().unwrap_or(0);
+        let total = sizes
+            .iter()
+            .fold(0, |total: usize, size| total.saturating_add(*size));
+        let statement = largest.saturating_mul(self.max_rows).min(total);
+        let server = DB::max_statement_bytes(conn, statement).map_err(Error::Connection)?;
+        if let Some(server) = server {
+            // The names in the statement are not measured.
+            let room = server - server / 8;
+            limits.bytes = limits.bytes.min(room);
+            if let Some(row) = sizes.iter().position(|size| *size > room) {
+                return Err(Error::StatementTooLarge {
+                    place: self.place(&[row]),
+                    bytes: Some(sizes[row]),
+                    limit: Some(server),
+                    source: None,
+                });
+            }
+        }
+        Ok(limits)
+    }
+
+    /// May the rows leave the order of the input?
+    fn may_sort<C>(&self, conn: &mut C, limits: Limits) -> Result<bool>
+    where
+        C: Connection<Backend = DB>,
+    {
+        if self.selected.len() < 2 || self.keys.trust == Trust::None {
+            return Ok(false);
+        }
+        if DB::APPLIES_ROWS_IN_ORDER || !self.keys.depends_on_column {
+            return Ok(true);
+        }
+        let different = self.input().count_keys(&self.selected);
+        let one_statement = matches!(self.supplied.as_slice(), [all] if self
+            .rows_per_statement(*all, limits)
+            .is_some_and(|rows| different <= rows));
+        // If all different keys meet in one statement that updates, the
+        // database refuses those that it holds equal.
+        if different < 2 || (one_statement && !self.catalog.updates.is_empty()) {
+            return Ok(true);
+        }
+        let compares_binds =
+            DB::compares_binds(conn, &self.catalog.target()).map_err(Error::Connection)?;
+        Ok(compares_binds.unwrap_or(true))
+    }
+
+    fn rows_per_statement(&self, supplied: ColumnSet, limits: Limits) -> Option<usize> {
+        Limits::rows(supplied.len(), DB::MAX_BINDS, limits.rows)
+    }
+
+    fn run_plan<C>(
+        &self,
+        conn: &mut C,
+        plan: &Plan,
+        limits: Limits,
+        halve: bool,
+        options: &mut Options<'_>,
+    ) -> core::result::Result<usize, Stop>
+    where
+        C: Connection<Backend = DB>,
+    {
+        let mut statements = Vec::new();
+        for step in &plan.steps {
+            let limits = Limits {
+                rows: self.rows_per_statement(step.supplied, limits).unwrap_or(1),
+                ..limits
+            };
+            let mut rest = &plan.rows[step.rows.clone()];
+            while !rest.is_empty() {
+                let count = match &self.sizes {
+                    Some(sizes) => limits.next(rest.iter().map(|row| sizes[*row])),
+                    None => limits.next(rest.iter().map(|_| 0)),
+                };
+                let (rows, others) = rest.split_at(count);
+                statements.push((rows, step.supplied));
+                rest = others;
+            }
+        }
+
+        let depth = C::TransactionManager::transaction_manager_status_mut(conn)
+            .transaction_depth()
+            .map_err(Error::Connection)?;
+        let mut send_all = |conn: &mut C| {
+            let mut count = Count::begin(conn, self.leaves_rows(&statements))?;
+            let mut sent = 0;
+            for (i, (rows, supplied)) in statements.iter().enumerate() {
+                count.add(self.send(conn, rows, *supplied, halve)?);
+                sent += rows.len();
+                if let Some(report) = &mut options.progress {
+                    let total = self.batch.len();
+                    report(Progress {
+                        rows: if i + 1 == statements.len() { total } else { sent },
+                        total,
+                    });
+                }
+            }
+            Ok(count.end(conn)? + plan.unsent)
+        };
+        // One statement is all or nothing by itself, but inside of the caller's
+        // transaction it takes a savepoint to go on after an error.
+        if depth.is_none() && statements.len() == 1 && !halve {
+            return send_all(conn);
+        }
+        conn.transaction(|conn| {
+            if depth.is_none() {
+                DB::begin(conn)?;
+            }
+            send_all(conn)
+        })
+    }
+
+    /// Are there statements that leave existing rows as they are?
+    fn leaves_rows(&self, statements: &[(&[usize], ColumnSet)]) -> bool {
+        statements
+            .iter()
+            .any(|(_, supplied)| self.catalog.updates(*supplied).is_empty())
+    }
+
+    /// Sends one statement, and returns how many rows it wrote.
+    ///
+    /// With `halve`, rows whose keys the database holds equal are sent in
+    /// several statements.
+    fn send<C>(
+        &self,
+        conn: &mut C,
+        rows: &[usize],
+        supplied: ColumnSet,
+        halve: bool,
+    ) -> core::result::Result<usize, Stop>
+    where
+        C: Connection<Backend = DB>,
+    {
+        let updates = self.catalog.updates(supplied);
+        let statement = ChunkStatement::<DB, B, R> {
+            batch: self.batch,
+            catalog: self.catalog,
+            rows,
+            supplied,
+            updates: &updates,
+            database: PhantomData,
+        };
+        let execute = |conn: &mut C| {
+            let affected = conn
+                .execute_returning_count(&statement)
+                .map_err(|source| self.stop(source, rows))?;
+            Ok(if DB::COUNTS_KEPT_ROWS {
+                rows.len()
+            } else {
+                affected
+            })
+        };
+        if !halve || rows.len() == 1 {
+            return execute(conn);
+        }
+        match conn.transaction(execute) {
+            Err(Stop::Repeats) => {
+                let (first, second) = rows.split_at(rows.len() / 2);
+                Ok(self.send(conn, first, supplied, halve)?
+                    + self.send(conn, second, supplied, halve)?)
+            }
+            result => result,
+        }
+    }
+
+    /// What an error of the statement for `rows` means.
+    fn stop(&self, source: DieselError, rows: &[usize]) -> Stop {
+        let place = self.place(rows);
+        Stop::Failed(match DB::fault(&source) {
+            Fault::CardinalityViolation if rows.len() > 1 => return Stop::Repeats,
+            Fault::NoUniqueIndex => Error::NoUniqueIndex {
+                place,
+                source: Some(source),
+            },
+            Fault::UniqueViolation(index) => Error::OtherUniqueIndex {
+                place,
+                index,
+                source,
+            },
+            Fault::TooLarge => Error::StatementTooLarge {
+                place,
+                bytes: None,
+                limit: None,
+                source: Some(source),
+            },
+            Fault::CardinalityViolation | Fault::Other => Error::Statement { place, source },
+        })
+    }
+}
+
+/// The columns that each row supplies, or one set if it is the same for all.
+fn supplied<B: Borrow<R>, R: Upsertable>(batch: &Batch<B, R>) -> Vec<ColumnSet> {
+    let first = batch.supplied(0);
+    if (1..batch.len()).all(|row| batch.supplied(row) == first) {
+        vec![first]
+    } else {
+        (0..batch.len()).map(|row| batch.supplied(row)).collect()
+    }
+}
+
+/// Why a plan was not carried out.
+enum Stop {
+    /// The database holds keys equal that are encoded differently.
+    Repeats,
+    Failed(Error),
+}
+
+impl From<DieselError> for Stop {
+    fn from(error: DieselError) -> Self {
+        Self::Failed(Error::Connection(error))
+    }
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Counts the rows that are inserted or updated.
+struct Count<DB> {
+    written: usize,
+    /// Does the database count rows that it leaves as they are, and are there
+    /// any?
+    subtract: bool,
+    database: PhantomData<DB>,
+}
+
+impl<DB: Dialect> Count<DB> {
+    fn begin<C>(conn: &mut C, leaves_rows: bool) -> Result<Self>
+    where
+        C: Connection<Backend = DB>,
+    {
+        let subtract = DB::COUNTS_KEPT_ROWS && leaves_rows;
+        if subtract {
+            DB::begin_count(conn).map_err(Error::Connection)?;
+        }
+        Ok(Self {
+            written: 0,
+            subtract,
+            database: PhantomData,
+        })
+    }
+
+    fn add(&mut self, rows: usize) {
+        self.written += rows;
+    }
+
+    fn end<C>(self, conn: &mut C) -> Result<usize>
+    where
+        C: Connection<Backend = DB>,
+    {
+        if !self.subtract {
+            return Ok(self.written);
+        }
+        let kept = DB::end_count(conn).map_err(Error::Connection)?;
+        Ok(self.written.saturating_sub(kept))
+    }
+}

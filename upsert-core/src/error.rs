@@ -1,0 +1,373 @@
+//! What can go wrong in a call.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
+
+/// The result of this crate's calls.
+pub type Result<T> = core::result::Result<T, Error>;
+
+/// What can go wrong in a call.
+///
+/// An error names the table, the conflict target and the input rows that were
+/// being written. Its `Display` and its `Debug` never show a value of a row,
+/// and so not the database's message either, which may quote values. The
+/// message is within reach through [`source`](StdError::source), so whoever
+/// prints a whole chain of sources prints it.
+///
+/// It converts from and into [`diesel::result::Error`], so that `?` works in
+/// a transaction closure of either error type.
+#[non_exhaustive]
+pub enum Error {
+    /// The table has no unique index on the columns of the conflict target, so
+    /// the database cannot tell whether a row exists.
+    NoUniqueIndex {
+        /// Where it happened.
+        place: Box<Place>,
+        /// The database's error, where the database noticed it.
+        source: Option<DieselError>,
+    },
+    /// Two or more input rows have the same conflict key, and the call said
+    /// [`Duplicates::Reject`](crate::Duplicates::Reject). Nothing was sent.
+    RepeatedKey {
+        /// The table and the conflict target; its rows are all rows of
+        /// `groups`.
+        place: Box<Place>,
+        /// The positions of the rows that share a key, one group for each key
+        /// that is repeated, in the order of the input.
+        groups: Vec<Vec<usize>>,
+    },
+    /// A row collides with an existing row on a unique index other than the
+    /// conflict target's.
+    OtherUniqueIndex {
+        /// Where it happened.
+        place: Box<Place>,
+        /// The index or constraint, where the database names it.
+        index: Option<String>,
+        /// The database's error.
+        source: DieselError,
+    },
+    /// One row of the model has more columns than the database takes
+    /// parameters in a statement.
+    TooManyColumns {
+        /// The table and the conflict target; no rows.
+        place: Box<Place>,
+        /// The columns of the model.
+        columns: usize,
+        /// The most parameters a statement can have.
+        limit: usize,
+    },
+    /// A row is larger than the largest statement that the server takes
+    /// (`max_allowed_packet` on MySQL and MariaDB).
+    StatementTooLarge {
+        /// Where it happened.
+        place: Box<Place>,
+        /// The size of the statement in bytes, where it is known.
+        bytes: Option<usize>,
+        /// The server's limit in bytes, where it is known.
+        limit: Option<usize>,
+        /// The database's error, where the statement was sent.
+        source: Option<DieselError>,
+    },
+    /// Any other error of the database or of Diesel while rows were written.
+    Statement {
+        /// Where it happened.
+        place: Box<Place>,
+        /// The error.
+        source: DieselError,
+    },
+    /// An error of the database or of Diesel outside of a statement that
+    /// writes rows: the transaction's begin or commit, a look at the catalog.
+    Connection(DieselError),
+}
+
+/// Where an error happened: the table, the conflict target, and the input rows
+/// that were being written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Place {
+    /// The table, with its schema if `table!` names one.
+    pub table: String,
+    /// The columns of the conflict target.
+    pub target: Vec<&'static str>,
+    /// The positions of the rows in the input, in the order in which they were
+    /// sent. Rows are sent sorted by their conflict key, so these are rarely
+    /// neighbours.
+    pub rows: Vec<usize>,
+}
+
+impl Place {
+    /// A name for an index that is missing, as PostgreSQL would make it.
+    fn index_name(&self) -> String {
+        let table = self.table.rsplit('.').next().unwrap_or(&self.table);
+        format!("{table}_{}_key", self.target.join("_"))
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` on conflict ({})", self.table, self.target.join(", "))?;
+        match self.rows.as_slice() {
+            [] => Ok(()),
+            [row] => write!(f, ", input row {row}"),
+            rows if rows.len() <= 8 => {
+                let mut rows = rows.to_vec();
+                rows.sort_unstable();
+                let rows: Vec<_> = rows.iter().map(usize::to_string).collect();
+                write!(f, ", among the input rows {}", rows.join(", "))
+            }
+            rows => {
+                let (first, last) = (rows.iter().min(), rows.iter().max());
+                write!(
+                    f,
+                    ", among {} input rows between {} and {}",
+                    rows.len(),
+                    first.unwrap_or(&0),
+                    last.unwrap_or(&0),
+                )
+            }
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoUniqueIndex { place, .. } => write!(
+                f,
+                "`{table}` has no unique index on ({columns}), the conflict target: create one, \
+                 for example `CREATE UNIQUE INDEX {index} ON {table} ({columns})`, or mark the \
+                 fields of an existing unique index with `#[conflict_key]`",
+                table = place.table,
+                columns = place.target.join(", "),
+                index = place.index_name(),
+            ),
+            Self::RepeatedKey { place, groups } => {
+                write!(
+                    f,
+                    "{} in the input for `{}` on conflict ({}): the rows ",
+                    if groups.len() == 1 {
+                        "a conflict key is repeated".to_owned()
+                    } else {
+                        format!("{} conflict keys are repeated", groups.len())
+                    },
+                    place.table,
+                    place.target.join(", "),
+                )?;
+                for (i, group) in groups.iter().take(3).enumerate() {
+                    if i > 0 {
+                        f.write_str("; ")?;
+                    }
+                    let shown: Vec<_> = group.iter().take(8).map(usize::to_string).collect();
+                    f.write_str(&shown.join(", "))?;
+                    if group.len() > 8 {
+                        f.write_str(", ..")?;
+                    }
+                }
+                if groups.len() > 3 {
+                    f.write_str("; ..")?;
+                }
+                f.write_str(
+                    ": remove the repeated rows, or choose another policy with `on_duplicate(..)`",
+                )
+            }
+            Self::OtherUniqueIndex { place, index, .. } => {
+                write!(f, "upsert into {place}: a row collides with an existing row on ")?;
+                match index {
+                    Some(index) => write!(f, "the unique index `{index}`")?,
+                    None => f.write_str("a unique index")?,
+                }
+                f.write_str(
+                    ", which is not the conflict target's: remove the row, or make that index's \
+                     columns the conflict target",
+                )
+            }
+            Self::TooManyColumns {
+                place,
+                columns,
+                limit,
+            } => write!(
+                f,
+                "upsert into {place}: one row has {columns} columns, but a statement takes at \
+                 most {limit} parameters: write the columns by two models with the same conflict \
+                 key",
+            ),
+            Self::StatementTooLarge {
+                place,
+                bytes,
+                limit,
+                ..
+            } => {
+                write!(f, "upsert into {place}: ")?;
+                match bytes {
+                    Some(bytes) => write!(f, "a row makes a statement of about {bytes} bytes")?,
+                    None => f.write_str("the statement is larger than the server accepts")?,
+                }
+                if let Some(limit) = limit {
+                    write!(f, ", but the server accepts at most {limit}")?;
+                }
+                f.write_str(": raise the server's `max_allowed_packet`, or lower `chunk_size(..)`")
+            }
+            Self::Statement { place, source } => {
+                write!(f, "upsert into {place}: {}", Redacted(source))
+            }
+            Self::Connection(source) => write!(f, "upsert: {}", Redacted(source)),
+        }
+    }
+}
+
+/// Shows a Diesel error by its kind and the names in it, without its message.
+struct Redacted<'e>(&'e DieselError);
+
+impl fmt::Display for Redacted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            DieselError::DatabaseError(kind, info) => {
+                f.write_str(match kind {
+                    DatabaseErrorKind::UniqueViolation => "a unique index is violated",
+                    DatabaseErrorKind::ForeignKeyViolation => "a foreign key is violated",
+                    DatabaseErrorKind::NotNullViolation => "a NOT NULL column got no value",
+                    DatabaseErrorKind::CheckViolation => "a CHECK constraint is violated",
+                    DatabaseErrorKind::SerializationFailure => {
+                        "the transaction could not be serialized with others"
+                    }
+                    DatabaseErrorKind::ReadOnlyTransaction => "the transaction is read-only",
+                    DatabaseErrorKind::RestrictViolation => "a RESTRICT constraint is violated",
+                    DatabaseErrorKind::ExclusionViolation => "an exclusion constraint is violated",
+                    DatabaseErrorKind::ClosedConnection => "the connection was closed",
+                    DatabaseErrorKind::UnableToSendCommand => "the statement could not be sent",
+                    _ => "the database refused the statement",
+                })?;
+                if let Some(name) = info.constraint_name() {
+                    write!(f, ", constraint `{name}`")?;
+                }
+                if let Some(name) = info.column_name() {
+                    write!(f, ", column `{name}`")?;
+                }
+                f.write_str("; the database's own message is this error's source")
+            }
+            DieselError::SerializationError(_) => {
+                f.write_str("a value could not be serialized; the reason is this error's source")
+            }
+            DieselError::AlreadyInTransaction => f.write_str("already in a transaction"),
+            DieselError::NotInTransaction => f.write_str("not in a transaction"),
+            DieselError::BrokenTransactionManager => {
+                f.write_str("the connection's transaction manager is broken: open a new connection")
+            }
+            DieselError::RollbackErrorOnCommit { .. } => {
+                f.write_str("the commit failed, and so did the rollback after it")
+            }
+            _ => f.write_str("Diesel reports an error, which is this error's source"),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let variant = match self {
+            Self::NoUniqueIndex { .. } => "NoUniqueIndex",
+            Self::RepeatedKey { .. } => "RepeatedKey",
+            Self::OtherUniqueIndex { .. } => "OtherUniqueIndex",
+            Self::TooManyColumns { .. } => "TooManyColumns",
+            Self::StatementTooLarge { .. } => "StatementTooLarge",
+            Self::Statement { .. } => "Statement",
+            Self::Connection(_) => "Connection",
+        };
+        write!(f, "{variant}({self})")
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::OtherUniqueIndex { source, .. }
+            | Self::Statement { source, .. }
+            | Self::Connection(source) => Some(source),
+            Self::NoUniqueIndex { source, .. } | Self::StatementTooLarge { source, .. } => {
+                source.as_ref().map(|source| source as _)
+            }
+            Self::RepeatedKey { .. } | Self::TooManyColumns { .. } => None,
+        }
+    }
+}
+
+impl Error {
+    /// Where the error happened, if it happened at rows.
+    #[must_use]
+    pub fn place(&self) -> Option<&Place> {
+        match self {
+            Self::NoUniqueIndex { place, .. }
+            | Self::RepeatedKey { place, .. }
+            | Self::OtherUniqueIndex { place, .. }
+            | Self::TooManyColumns { place, .. }
+            | Self::StatementTooLarge { place, .. }
+            | Self::Statement { place, .. } => Some(place),
+            Self::Connection(_) => None,
+        }
+    }
+}
+
+impl From<DieselError> for Error {
+    /// An error of another statement in a closure that returns this crate's
+    /// error.
+    fn from(source: DieselError) -> Self {
+        // An error that made the way into Diesel's and back is itself again.
+        match source {
+            DieselError::QueryBuilderError(inner) => match inner.downcast::<Self>() {
+                Ok(error) => *error,
+                Err(inner) => Self::Connection(DieselError::QueryBuilderError(inner)),
+            },
+            source => Self::Connection(source),
+        }
+    }
+}
+
+impl From<Error> for DieselError {
+    /// The database's error where there is one, so that code which matches on
+    /// Diesel's kinds goes on working; else this error, boxed in
+    /// [`QueryBuilderError`](DieselError::QueryBuilderError).
+    fn from(error: Error) -> Self {
+        match error {
+            Error::OtherUniqueIndex {
+                place,
+                index,
+                source,
+            } => match source {
+                DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => source,
+                source => {
+                    let message = Error::OtherUniqueIndex {
+                        place,
+                        index,
+                        source,
+                    }
+                    .to_string();
+                    Self::DatabaseError(DatabaseErrorKind::UniqueViolation, Box::new(message))
+                }
+            },
+            Error::Statement { source, .. } | Error::Connection(source) => source,
+            Error::NoUniqueIndex {
+                source: Some(source),
+                ..
+            }
+            | Error::StatementTooLarge {
+                source: Some(source),
+                ..
+            } => source,
+            error => Self::QueryBuilderError(Box::new(error)),
+        }
+    }
+}
+
+/// The database's message for an error, to be matched on, never shown.
+pub(crate) fn message(error: &DieselError) -> Option<&str> {
+    match error {
+        DieselError::DatabaseError(_, info) => Some(info.message()),
+        _ => None,
+    }
+}
+
+/// The name of the constraint or index that an error reports.
+pub(crate) fn constraint(info: &(dyn DatabaseErrorInformation + Send + Sync)) -> Option<String> {
+    info.constraint_name().map(str::to_owned)
+}

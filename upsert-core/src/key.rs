@@ -1,0 +1,494 @@
+//! The conflict keys of rows, encoded so that they can be compared and sorted.
+//!
+//! Keys are compared as the database will see them: by the value that is
+//! bound, not by the Rust value, which may hold more than the database does
+//! (nanoseconds where it has microseconds).
+
+use std::any::TypeId;
+use std::cell::RefCell;
+use std::fmt::{self, Write};
+
+use diesel::backend::Backend;
+use diesel::query_builder::BindCollector;
+use diesel::result::QueryResult;
+use diesel::serialize::{self, IsNull, Output, ToSql};
+use diesel::sql_types::{self, HasSqlType, Nullable, SqlType};
+
+use crate::dialect::{Dialect, Equals, KeyPart};
+use crate::value::{Plain, ValueVisitor};
+
+/// What is known of a key column from its SQL type: which of its values a
+/// database may hold equal although their binds differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyKind {
+    /// Values with different binds are different: integers, booleans, UUIDs,
+    /// bytes.
+    Exact,
+    /// A date.
+    Date,
+    /// Text, which a collation may compare without regard to case, accents or
+    /// trailing spaces.
+    Text,
+    /// A point in time, which the column may round to its precision.
+    Time,
+    /// Numbers with a fraction, which have several binds (`0.0` and `-0.0`,
+    /// `1.0` and `1.00`) or are rounded to the column's scale.
+    Number,
+    /// JSON, of which equal values can be written in many ways.
+    Json,
+    /// A type of an extension or of the application.
+    Other,
+}
+
+macro_rules! is_one_of {
+    ($id:expr, $($ty:ty),* $(,)?) => {
+        $($id == TypeId::of::<$ty>() || $id == TypeId::of::<Nullable<$ty>>())||*
+    };
+}
+
+impl KeyKind {
+    /// The kind of the SQL type `ST`.
+    #[must_use]
+    pub fn of<ST: SqlType>() -> Self {
+        let id = TypeId::of::<ST>();
+        if is_one_of!(
+            id,
+            sql_types::SmallInt,
+            sql_types::Integer,
+            sql_types::BigInt,
+            sql_types::TinyInt,
+            sql_types::Bool,
+            sql_types::Binary,
+        ) {
+            return Self::Exact;
+        }
+        if is_one_of!(id, sql_types::Date) {
+            return Self::Date;
+        }
+        if is_one_of!(id, sql_types::Text) {
+            return Self::Text;
+        }
+        if is_one_of!(id, sql_types::Timestamp, sql_types::Time) {
+            return Self::Time;
+        }
+        if is_one_of!(
+            id,
+            sql_types::Float,
+            sql_types::Double,
+            sql_types::Numeric,
+            sql_types::Interval,
+        ) {
+            return Self::Number;
+        }
+        if is_one_of!(id, sql_types::Json, sql_types::Jsonb) {
+            return Self::Json;
+        }
+        #[cfg(feature = "postgres")]
+        {
+            if is_one_of!(
+                id,
+                sql_types::Uuid,
+                sql_types::Oid,
+                sql_types::MacAddr,
+                sql_types::MacAddr8,
+            ) {
+                return Self::Exact;
+            }
+            if is_one_of!(id, sql_types::Citext) {
+                return Self::Text;
+            }
+            if is_one_of!(id, sql_types::Timestamptz) {
+                return Self::Time;
+            }
+        }
+        #[cfg(feature = "mysql")]
+        {
+            if is_one_of!(
+                id,
+                sql_types::Unsigned<sql_types::TinyInt>,
+                sql_types::Unsigned<sql_types::SmallInt>,
+                sql_types::Unsigned<sql_types::Integer>,
+                sql_types::Unsigned<sql_types::BigInt>,
+            ) {
+                return Self::Exact;
+            }
+            if is_one_of!(id, sql_types::Datetime) {
+                return Self::Time;
+            }
+        }
+        #[cfg(feature = "sqlite")]
+        if is_one_of!(id, sql_types::TimestamptzSqlite) {
+            return Self::Time;
+        }
+        Self::Other
+    }
+}
+
+/// How far the encoded keys of a call can be trusted to tell rows apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Trust {
+    /// The database may hold keys equal that are encoded differently, in ways
+    /// that cannot be foreseen.
+    None,
+    /// Keys that the database may hold equal fall into the same class.
+    Classes,
+    /// Keys are equal for the database exactly when they are encoded the same.
+    Exact,
+}
+
+/// The encoded conflict keys of all rows of a call.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    /// The encodings, one after the other.
+    bytes: Vec<u8>,
+    /// For each row, where its encoding ends.
+    ends: Vec<usize>,
+    /// For each row, has its key a NULL, so that it conflicts with nothing?
+    nulls: Vec<bool>,
+    /// Row classes: the same layout again, or nothing where keys are exact.
+    classes: Option<Box<Keys>>,
+    /// What the keys can be used for.
+    pub(crate) trust: Trust,
+    /// Has a key column a type whose equality depends on the column's
+    /// definition in the database?
+    pub(crate) depends_on_column: bool,
+}
+
+impl Keys {
+    pub(crate) fn with_capacity(rows: usize) -> Self {
+        Self {
+            bytes: Vec::with_capacity(rows.saturating_mul(10)),
+            ends: Vec::with_capacity(rows),
+            nulls: Vec::with_capacity(rows),
+            classes: None,
+            trust: Trust::Exact,
+            depends_on_column: false,
+        }
+    }
+
+    /// The number of rows.
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The encoded key of `row`.
+    pub(crate) fn key(&self, row: usize) -> &[u8] {
+        let start = row.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.bytes[start..self.ends[row]]
+    }
+
+    /// The class of the key of `row`: rows of different classes are different
+    /// for the database.
+    pub(crate) fn class(&self, row: usize) -> &[u8] {
+        self.classes
+            .as_ref()
+            .map_or_else(|| self.key(row), |classes| classes.key(row))
+    }
+
+    /// Has the key of `row` a NULL?
+    pub(crate) fn has_null(&self, row: usize) -> bool {
+        self.nulls[row]
+    }
+
+    /// Starts the next row's key.
+    pub(crate) fn begin_row(&mut self) {
+        self.nulls.push(false);
+    }
+
+    /// Ends the row's key.
+    pub(crate) fn end_row(&mut self) {
+        self.ends.push(self.bytes.len());
+        if let Some(classes) = &mut self.classes {
+            classes.ends.push(classes.bytes.len());
+        }
+    }
+
+    fn push_null(&mut self) {
+        self.bytes.push(0);
+        if let Some(classes) = &mut self.classes {
+            classes.bytes.push(0);
+        }
+        if let Some(null) = self.nulls.last_mut() {
+            *null = true;
+        }
+    }
+
+    fn push_integer(&mut self, value: i64) {
+        push_integer(&mut self.bytes, value);
+        if let Some(classes) = &mut self.classes {
+            push_integer(&mut classes.bytes, value);
+        }
+    }
+
+    fn push_part(&mut self, kind: KeyKind, part: &KeyPart<'_>) {
+        if matches!(kind, KeyKind::Text | KeyKind::Time | KeyKind::Other) {
+            self.depends_on_column = true;
+        }
+        match part.equals {
+            Equals::Same => {}
+            Equals::Class(_) => {
+                self.trust = self.trust.min(Trust::Classes);
+                if self.classes.is_none() {
+                    self.classes = Some(Box::new(self.copy()));
+                }
+            }
+            Equals::Unknown => self.trust = Trust::None,
+        }
+        if let Some(classes) = &mut self.classes {
+            match &part.equals {
+                Equals::Class(class) => push_escaped(&mut classes.bytes, class),
+                Equals::Same | Equals::Unknown => push_escaped(&mut classes.bytes, &part.value),
+            }
+        }
+        push_escaped(&mut self.bytes, &part.value);
+    }
+
+    /// The keys up to here as they are, to go on as their classes.
+    fn copy(&self) -> Self {
+        Self {
+            bytes: self.bytes.clone(),
+            ends: self.ends.clone(),
+            nulls: Vec::new(),
+            classes: None,
+            trust: self.trust,
+            depends_on_column: false,
+        }
+    }
+}
+
+/// Whole numbers sort by their value.
+fn push_integer(bytes: &mut Vec<u8>, value: i64) {
+    bytes.push(1);
+    // Flipping the sign bit puts the negative numbers first.
+    bytes.extend_from_slice(&(value ^ i64::MIN).to_be_bytes());
+}
+
+/// Bytes sort as they are; the end mark keeps `("a", "b")` and `("ab", "")`
+/// apart.
+fn push_escaped(bytes: &mut Vec<u8>, value: &[u8]) {
+    bytes.push(2);
+    let mut rest = value;
+    while let Some(zero) = rest.iter().position(|byte| *byte == 0) {
+        bytes.extend_from_slice(&rest[..zero]);
+        bytes.extend_from_slice(&[0, 1]);
+        rest = &rest[zero + 1..];
+    }
+    bytes.extend_from_slice(rest);
+    bytes.extend_from_slice(&[0, 0]);
+}
+
+/// Appends one column of a row's conflict key to [`Keys`].
+pub(crate) struct EncodeKey<'k> {
+    pub(crate) keys: &'k mut Keys,
+    /// Room to serialize into, reused from value to value.
+    pub(crate) scratch: &'k mut Encoded,
+}
+
+impl<'b, DB: Dialect> ValueVisitor<'b, DB> for EncodeKey<'_> {
+    type Output = QueryResult<()>;
+
+    fn visit<ST, T>(self, value: &'b T, plain: Plain<'b>) -> QueryResult<()>
+    where
+        ST: SqlType,
+        DB: HasSqlType<ST>,
+        T: ToSql<ST, DB> + ?Sized,
+    {
+        let kind = KeyKind::of::<ST>();
+        match (kind, plain) {
+            (_, Plain::Null) => self.keys.push_null(),
+            (KeyKind::Exact, Plain::Bool(value)) => self.keys.push_integer(i64::from(value)),
+            (KeyKind::Exact, Plain::Integer(value)) => self.keys.push_integer(value),
+            (KeyKind::Exact, Plain::Bytes(value)) => {
+                self.keys.push_part(kind, &DB::key_part(kind, value));
+            }
+            (KeyKind::Text, Plain::Text(value)) => {
+                self.keys.push_part(kind, &DB::key_part(kind, value.as_bytes()));
+            }
+            _ => {
+                self.scratch.clear();
+                DB::encode::<ST, T>(value, self.scratch)?;
+                if self.scratch.is_null() {
+                    self.keys.push_null();
+                } else {
+                    self.keys
+                        .push_part(kind, &DB::key_part(kind, self.scratch.bytes()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_absent(self) -> QueryResult<()> {
+        self.keys.push_null();
+        Ok(())
+    }
+}
+
+/// Measures a value in bytes, as it is sent.
+pub(crate) struct MeasureValue<'k> {
+    /// Room to serialize into, reused from value to value.
+    pub(crate) scratch: &'k mut Encoded,
+}
+
+impl<'b, DB: Dialect> ValueVisitor<'b, DB> for MeasureValue<'_> {
+    type Output = usize;
+
+    fn visit<ST, T>(self, value: &'b T, plain: Plain<'b>) -> usize
+    where
+        ST: SqlType,
+        DB: HasSqlType<ST>,
+        T: ToSql<ST, DB> + ?Sized,
+    {
+        /// A length, a type and a parameter's mark in the SQL.
+        const OVERHEAD: usize = 16;
+        /// Larger than any number or time.
+        const FIXED: usize = 48;
+        OVERHEAD
+            + match (plain, KeyKind::of::<ST>()) {
+                (Plain::Text(text), _) => text.len(),
+                (Plain::Bytes(bytes), _) => bytes.len(),
+                (Plain::Unknown, KeyKind::Text | KeyKind::Json | KeyKind::Other) => {
+                    self.scratch.clear();
+                    // A value that cannot be serialized fails when it is bound.
+                    match DB::encode::<ST, T>(value, self.scratch) {
+                        Ok(()) => self.scratch.bytes().len(),
+                        Err(_) => 0,
+                    }
+                }
+                _ => FIXED,
+            }
+    }
+
+    fn visit_absent(self) -> usize {
+        0
+    }
+}
+
+/// A value as it is bound.
+///
+/// Diesel serializes a value into a buffer that only the database's connection
+/// can read. What can be read by others is the buffer's `Debug` output, so this
+/// is what a bind is recognised by: two binds that differ, differ there. The
+/// shapes that Diesel is known to print are read back into bytes; any other
+/// output stands for itself.
+#[derive(Debug, Default)]
+pub struct Encoded {
+    text: String,
+    bytes: Vec<u8>,
+    null: bool,
+}
+
+impl Encoded {
+    fn clear(&mut self) {
+        self.text.clear();
+        self.bytes.clear();
+        self.null = false;
+    }
+
+    /// The value's bytes; none where it is NULL.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Is the value NULL?
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        self.null
+    }
+
+    /// Reads the bytes from the text that was captured.
+    fn read(&mut self) {
+        let text = self.text.as_str();
+        if let Some(list) = text
+            .strip_prefix("ByteWrapper([")
+            .and_then(|rest| rest.strip_suffix("])"))
+        {
+            for byte in list.split(", ").filter(|byte| !byte.is_empty()) {
+                // A byte that does not parse would make two values equal.
+                let Ok(byte) = byte.parse() else {
+                    self.bytes.clear();
+                    break;
+                };
+                self.bytes.push(byte);
+            }
+            if !self.bytes.is_empty() || list.is_empty() {
+                return;
+            }
+        } else if let Some(value) = text
+            .strip_prefix("SqliteBindValue { inner: ")
+            .and_then(|rest| rest.strip_suffix(" }"))
+        {
+            for variant in ["I32(", "I64("] {
+                if let Some(number) = value
+                    .strip_prefix(variant)
+                    .and_then(|number| number.strip_suffix(')')?.parse().ok())
+                {
+                    push_integer(&mut self.bytes, number);
+                    return;
+                }
+            }
+            // A value that borrows and one that owns are the same to SQLite.
+            for (variant, stands_for) in [
+                ("BorrowedString(", "t"),
+                ("String(", "t"),
+                ("BorrowedBinary(", "b"),
+                ("Binary(", "b"),
+                ("F64(", "f"),
+            ] {
+                if let Some(value) = value.strip_prefix(variant) {
+                    self.bytes.extend_from_slice(stands_for.as_bytes());
+                    self.bytes.extend_from_slice(value.as_bytes());
+                    return;
+                }
+            }
+            if value == "Null" {
+                self.null = true;
+                return;
+            }
+        }
+        self.bytes.extend_from_slice(text.as_bytes());
+    }
+}
+
+/// A value that also writes into `Encoded` what it serializes to.
+pub(crate) struct Tap<'t, T: ?Sized> {
+    value: &'t T,
+    encoded: RefCell<&'t mut Encoded>,
+}
+
+impl<T: ?Sized> fmt::Debug for Tap<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tap")
+    }
+}
+
+impl<T, ST, DB> ToSql<ST, DB> for Tap<'_, T>
+where
+    DB: Backend,
+    T: ToSql<ST, DB> + ?Sized,
+    for<'o> <DB::BindCollector<'o> as BindCollector<'o, DB>>::Buffer: fmt::Debug,
+{
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
+        let is_null = self.value.to_sql(out)?;
+        let mut encoded = self.encoded.borrow_mut();
+        match is_null {
+            IsNull::Yes => encoded.null = true,
+            IsNull::No => {
+                write!(encoded.text, "{out:?}")?;
+                encoded.read();
+            }
+        }
+        Ok(is_null)
+    }
+}
+
+impl<'t, T: ?Sized> Tap<'t, T> {
+    pub(crate) fn new(value: &'t T, encoded: &'t mut Encoded) -> Self {
+        Self {
+            value,
+            encoded: RefCell::new(encoded),
+        }
+    }
+}

@@ -1,0 +1,28 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod builder;
+mod catalog;
+mod chunk;
+pub mod dialect;
+mod engine;
+mod error;
+mod field;
+mod key;
+mod plan;
+mod statement;
+mod upsertable;
+mod value;
+
+pub use builder::{Duplicates, Progress, Upsert, upsert};
+pub use dialect::Dialect;
+pub use error::{Error, Place, Result};
+pub use field::{ColumnDef, ColumnSet, FieldDef, Rule};
+pub use statement::UpsertStatement;
+pub use upsert_derive::Upsertable;
+pub use upsertable::{BindFields, Fields, Upsertable};
+pub use value::{Bind, Plain, ValueVisitor, Whole};
+
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;

@@ -1,0 +1,149 @@
+//! The contract between a model and the engine; the derive fills it.
+
+use core::borrow::Borrow;
+
+use diesel::backend::Backend;
+use diesel::connection::Connection;
+use diesel::query_builder::QueryFragment;
+
+use crate::builder::Upsert;
+use crate::dialect::Dialect;
+use crate::error::Result;
+use crate::field::{ColumnSet, FieldDef};
+use crate::value::ValueVisitor;
+
+/// The columns that a struct writes, whatever the database.
+///
+/// `#[derive(Upsertable)]` implements it.
+pub trait Fields {
+    /// The table, as `diesel::table!` made it.
+    type Table;
+
+    /// The values of the fields with `#[diesel(serialize_as = ..)]`, converted
+    /// to the types that are written; `()` where there are none.
+    type Converted;
+
+    /// The fields in the order of the struct, without those marked
+    /// `#[diesel(skip_insertion)]`.
+    const FIELDS: &'static [FieldDef];
+
+    /// Converts the fields with `#[diesel(serialize_as = ..)]`.
+    fn convert(&self) -> Self::Converted;
+
+    /// Inserts into `supplied` the columns that this row supplies, as
+    /// positions counted from `first`.
+    ///
+    /// A row does not supply a column where its field is `None` and the column
+    /// is `NOT NULL`, or the model says `treat_none_as_default_value = true`.
+    fn supplied(&self, converted: &Self::Converted, first: usize, supplied: &mut ColumnSet);
+}
+
+/// The values of a struct's fields, for the database `DB`.
+///
+/// `#[derive(Upsertable)]` implements it for every database whose types the
+/// fields can be written to.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be upserted on `{DB}`",
+    note = "consider `#[derive(Upsertable)]` on `{Self}`, and check that every field's type can \
+            be written to its column on `{DB}`"
+)]
+pub trait BindFields<DB: Backend>: Fields {
+    /// The table's name as SQL.
+    type FromClause: QueryFragment<DB>;
+
+    /// The table's name as SQL.
+    fn from_clause() -> Self::FromClause;
+
+    /// Hands the value of the column at `position` to `visitor`.
+    fn visit<'b, V>(
+        &'b self,
+        converted: &'b Self::Converted,
+        position: usize,
+        visitor: V,
+    ) -> V::Output
+    where
+        V: ValueVisitor<'b, DB>;
+}
+
+/// A model whose rows can be inserted or updated, many in one call.
+///
+/// Implemented by [`#[derive(Upsertable)]`](derive@crate::Upsertable).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be upserted",
+    note = "consider `#[derive(Upsertable)]` on `{Self}`"
+)]
+pub trait Upsertable: Fields + Sized {
+    /// The table's primary key, the conflict target where no field is marked
+    /// `#[conflict_key]`.
+    const PRIMARY_KEY: &'static [&'static str];
+
+    /// `#[upsert(do_nothing)]`: are existing rows left as they are?
+    const DO_NOTHING: bool;
+
+    /// Checks that can only be made with the embedded structs at hand; using
+    /// it stops the compilation where one fails.
+    const CHECK: ();
+
+    /// Inserts `rows`, and updates those whose conflict key exists.
+    fn bulk_upsert<C, I>(conn: &mut C, rows: I) -> Result<usize>
+    where
+        C: Connection,
+        C::Backend: Dialect,
+        Self: BindFields<C::Backend>,
+        I: IntoIterator,
+        I::Item: Borrow<Self>,
+    {
+        Upsert::new(rows.into_iter().collect()).execute(conn)
+    }
+
+    /// Inserts this row, or updates the one that has its conflict key.
+    fn upsert<C>(&self, conn: &mut C) -> Result<usize>
+    where
+        C: Connection,
+        C::Backend: Dialect,
+        Self: BindFields<C::Backend>,
+    {
+        Self::bulk_upsert(conn, [self])
+    }
+}
+
+impl<T: Fields> Fields for &T {
+    type Table = T::Table;
+    type Converted = T::Converted;
+
+    const FIELDS: &'static [FieldDef] = T::FIELDS;
+
+    fn convert(&self) -> Self::Converted {
+        T::convert(self)
+    }
+
+    fn supplied(&self, converted: &Self::Converted, first: usize, supplied: &mut ColumnSet) {
+        T::supplied(self, converted, first, supplied);
+    }
+}
+
+impl<DB: Backend, T: BindFields<DB>> BindFields<DB> for &T {
+    type FromClause = T::FromClause;
+
+    fn from_clause() -> Self::FromClause {
+        T::from_clause()
+    }
+
+    fn visit<'b, V>(
+        &'b self,
+        converted: &'b Self::Converted,
+        position: usize,
+        visitor: V,
+    ) -> V::Output
+    where
+        V: ValueVisitor<'b, DB>,
+    {
+        T::visit(self, converted, position, visitor)
+    }
+}
+
+impl<T: Upsertable> Upsertable for &T {
+    const PRIMARY_KEY: &'static [&'static str] = T::PRIMARY_KEY;
+    const DO_NOTHING: bool = T::DO_NOTHING;
+    const CHECK: () = T::CHECK;
+}

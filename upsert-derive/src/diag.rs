@@ -1,0 +1,132 @@
+//! Builds error messages of one form.
+
+use std::fmt::Display;
+
+use proc_macro2::{Ident, TokenStream};
+use quote::ToTokens;
+use syn::Member;
+use syn::ext::IdentExt;
+
+use crate::symbol::{self, Place};
+
+/// What is wrong, then why, then what to write instead.
+pub(crate) struct Diag {
+    at: TokenStream,
+    message: String,
+}
+
+/// `what` is wrong at `at`.
+pub(crate) fn err(at: &impl ToTokens, what: impl Into<String>) -> Diag {
+    Diag {
+        at: at.to_token_stream(),
+        message: what.into(),
+    }
+}
+
+impl Diag {
+    /// rustc shows each line of a message below the one before it, so a line
+    /// that starts with `note:` or `help:` looks like rustc's own.
+    pub(crate) fn note(mut self, why: impl Display) -> Self {
+        self.message += &format!("\nnote: {why}");
+        self
+    }
+
+    pub(crate) fn help(mut self, write: impl Display) -> Self {
+        self.message += &format!("\nhelp: {write}");
+        self
+    }
+}
+
+impl From<Diag> for syn::Error {
+    fn from(diag: Diag) -> Self {
+        Self::new_spanned(diag.at, diag.message)
+    }
+}
+
+/// A field's name in messages: the ident, or the index in a tuple struct.
+pub(crate) fn member(member: &Member) -> String {
+    match member {
+        Member::Named(ident) => ident.to_string(),
+        Member::Unnamed(index) => index.index.to_string(),
+    }
+}
+
+/// `key` is none of the words that can stand at `place`; `what` they are
+/// called in singular and plural.
+pub(crate) fn unknown(key: &Ident, place: Place, what: (&str, &str)) -> Diag {
+    let names = || symbol::at(place).map(|it| it.name);
+    let written = key.unraw().to_string();
+    let (one, many) = what;
+    let all = format!("the {many} are {}", quoted_list(names()));
+    err(key, format!("unknown {one} `{key}`")).help(match nearest(&written, names()) {
+        Some(name) => format!("did you mean `{name}`? {all}"),
+        None => all,
+    })
+}
+
+fn quoted_list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// The name that `word` is most likely a slip of.
+pub(crate) fn nearest<'a>(
+    word: &str,
+    names: impl Iterator<Item = &'a str>,
+) -> Option<&'a str> {
+    names
+        .map(|name| (edit_distance(word, name), name))
+        // A third of a word mistyped is a slip, more is another word.
+        .filter(|(distance, name)| *distance <= name.len().max(3) / 3)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// The fewest insertions, deletions, substitutions and swaps of neighbours
+/// that turn `a` into `b`.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let substitution = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut cost = substitution.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                cost = cost.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(cost);
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{edit_distance, nearest};
+
+    #[test]
+    fn edit_distance_counts_single_slips() {
+        assert_eq!(edit_distance("update", "update"), 0);
+        assert_eq!(edit_distance("", "keep"), 4);
+        assert_eq!(edit_distance("updat", "update"), 1);
+        assert_eq!(edit_distance("updatee", "update"), 1);
+        assert_eq!(edit_distance("upsate", "update"), 1);
+        assert_eq!(edit_distance("updaet", "update"), 1);
+        assert_eq!(edit_distance("keep", "update"), 6);
+    }
+
+    #[test]
+    fn nearest_takes_the_best_and_refuses_another_word() {
+        let names = ["update", "update_all", "keep"];
+        let nearest = |word| nearest(word, names.into_iter());
+        assert_eq!(nearest("updaet"), Some("update"));
+        assert_eq!(nearest("update_al"), Some("update_all"));
+        assert_eq!(nearest("kep"), Some("keep"));
+        assert_eq!(nearest("merge"), None);
+        assert_eq!(nearest("x"), None);
+    }
+}

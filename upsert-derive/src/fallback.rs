@@ -1,0 +1,79 @@
+//! Impls that stand in for those of a struct with errors, so that its uses are
+//! not errors too.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::quote_spanned;
+use syn::{DeriveInput, Path};
+
+use crate::expand::{in_const, with_db};
+
+/// The errors, and the impls.
+pub(crate) fn expand(input: &DeriveInput, krate: &Path, errors: &syn::Error) -> TokenStream {
+    let errors = errors.to_compile_error();
+    let site = Span::mixed_site();
+    let p = quote_spanned!(site=> #krate::__private);
+    let name = &input.ident;
+    let db = Ident::new("__UpsertDB", site);
+    let (impl_generics, ty_generics, where_clause) = input.generics.split_for_impl();
+    let generics = with_db(&input.generics, &db);
+    let (bind_impl_generics, ..) = generics.split_for_impl();
+    let predicates = where_clause.map(|it| it.predicates.iter()).into_iter().flatten();
+    let stubs = in_const(&quote_spanned! {site=>
+        #[automatically_derived]
+        impl #impl_generics #p::Fields for #name #ty_generics #where_clause {
+            type Table = ();
+
+            type Converted = ();
+
+            const FIELDS: &'static [#p::FieldDef] = &[];
+
+            fn convert(&self) {}
+
+            fn supplied(
+                &self,
+                _: &(),
+                _: #p::core::primitive::usize,
+                _: &mut #p::ColumnSet,
+            ) {
+            }
+        }
+
+        #[automatically_derived]
+        impl #bind_impl_generics #p::BindFields<#db> for #name #ty_generics
+        where
+            #(#predicates,)*
+            #db: #p::Dialect,
+        {
+            type FromClause = #p::Never;
+
+            fn from_clause() -> #p::Never {
+                #p::core::unreachable!()
+            }
+
+            fn visit<'__upsert_b, __UpsertV>(
+                &'__upsert_b self,
+                _: &'__upsert_b (),
+                _: #p::core::primitive::usize,
+                __upsert_visitor: __UpsertV,
+            ) -> <__UpsertV as #p::ValueVisitor<'__upsert_b, #db>>::Output
+            where
+                __UpsertV: #p::ValueVisitor<'__upsert_b, #db>,
+            {
+                #p::ValueVisitor::<'_, #db>::visit_absent(__upsert_visitor)
+            }
+        }
+
+        #[automatically_derived]
+        impl #impl_generics #p::Upsertable for #name #ty_generics #where_clause {
+            const PRIMARY_KEY: &'static [&'static #p::core::primitive::str] = &[];
+
+            const DO_NOTHING: #p::core::primitive::bool = true;
+
+            const CHECK: () = ();
+        }
+    });
+    quote_spanned! {site=>
+        #errors
+        #stubs
+    }
+}
