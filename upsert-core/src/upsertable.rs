@@ -84,7 +84,65 @@ pub trait Upsertable: Fields + Sized {
     /// it stops the compilation where one fails.
     const CHECK: ();
 
-    /// Inserts `rows`, and updates those whose conflict key exists.
+    /// Inserts `rows`, or updates the existing rows that have their conflict
+    /// keys, all or none.
+    ///
+    /// `conn` is any Diesel connection to a supported database, a pooled one
+    /// too. `rows` is anything that yields models or references to them; it may
+    /// have any length. If it yields nothing, nothing is sent.
+    ///
+    /// Returns how many of the rows were inserted or updated. A row that is
+    /// updated to what it was counts; one that `do_nothing` leaves as it is does
+    /// not.
+    ///
+    /// Rows with the same conflict key end as if they had been upserted one by
+    /// one in the order of the input; [`upsert`](crate::upsert) has other
+    /// policies. Where a later row writes over all that an earlier one would
+    /// have written, the earlier one is not sent, so the database does not
+    /// check its values.
+    ///
+    /// The statements are sent in one transaction, inside of the caller's in a
+    /// savepoint; a single statement outside of one is sent alone. Rows are
+    /// sent sorted by their key, so that callers do not deadlock each other,
+    /// but two calls in one transaction are not sorted together. Triggers see
+    /// rows in that order. On PostgreSQL and MySQL a conflicting row uses up a
+    /// value of a serial column.
+    ///
+    /// ```sql
+    /// INSERT INTO "products" ("sku", "name") VALUES ($1, $2), ($3, $4)
+    /// ON CONFLICT ("sku") DO UPDATE SET "name" = excluded."name"
+    /// ```
+    ///
+    /// [The crate's documentation](crate) shows what is sent to each database.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](crate::Error); nothing of the call is then in the table.
+    /// Inside of a transaction the caller can go on, unless the database itself
+    /// has ended the transaction, as MySQL does after a deadlock.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!("doctest_setup.rs");
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let conn = &mut connection();
+    /// let written = Product::bulk_upsert(
+    ///     conn,
+    ///     [
+    ///         Product { sku: "a", name: "Apple" },
+    ///         Product { sku: "b", name: "Bread" },
+    ///         Product { sku: "a", name: "Red apple" },
+    ///     ],
+    /// )?;
+    /// assert_eq!(written, 3);
+    ///
+    /// let table: Vec<(String, String)> = products::table.order(products::sku).load(conn)?;
+    /// assert_eq!(table[0], ("a".into(), "Red apple".into()));
+    /// assert_eq!(table.len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     fn bulk_upsert<C, I>(conn: &mut C, rows: I) -> Result<usize>
     where
         C: Connection,
@@ -97,6 +155,25 @@ pub trait Upsertable: Fields + Sized {
     }
 
     /// Inserts this row, or updates the one that has its conflict key.
+    ///
+    /// Returns 1 if a row was written, 0 if `do_nothing` left one as it is. The
+    /// same as [`bulk_upsert`](Upsertable::bulk_upsert) with this row alone.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](crate::Error).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!("doctest_setup.rs");
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let conn = &mut connection();
+    /// let apple = Product { sku: "a", name: "Apple" };
+    /// assert_eq!(apple.upsert(conn)?, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     fn upsert<C>(&self, conn: &mut C) -> Result<usize>
     where
         C: Connection,

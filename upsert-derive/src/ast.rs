@@ -128,10 +128,7 @@ fn infer_table(name: &Ident) -> Path {
 }
 
 /// The fields, of which there must be some.
-fn fields<'a>(
-    cx: &Ctxt,
-    input: &'a DeriveInput,
-) -> impl Iterator<Item = &'a syn::Field> + use<'a> {
+fn fields<'a>(cx: &Ctxt, input: &'a DeriveInput) -> impl Iterator<Item = &'a syn::Field> + use<'a> {
     let fields = match &input.data {
         Data::Struct(data) if !data.fields.is_empty() => Some(&data.fields),
         other => {

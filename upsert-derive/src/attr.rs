@@ -351,9 +351,9 @@ fn value_with<T>(
     symbol: Symbol,
     parse: impl FnOnce(ParseStream<'_>) -> syn::Result<T>,
 ) -> syn::Result<T> {
-    let form = |what| err(key, what).help(format!("write `{}`", symbol.form));
+    let unread = |what| err(key, what).help(format!("write `{}`", symbol.form));
     if !input.peek(Token![=]) {
-        return Err(form(format!("`{symbol}` needs a value")).into());
+        return Err(unread(format!("`{symbol}` needs a value")).into());
     }
     let fork = input.fork();
     fork.parse::<Token![=]>()?;
@@ -362,7 +362,7 @@ fn value_with<T>(
             input.advance_to(&fork);
             Ok(value)
         }
-        _ => Err(form(format!("cannot read the value of `{symbol}`")).into()),
+        _ => Err(unread(format!("cannot read the value of `{symbol}`")).into()),
     }
 }
 

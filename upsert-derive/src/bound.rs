@@ -3,12 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote_spanned};
-use syn::{Lifetime, Type};
+use quote::{ToTokens, quote_spanned};
+use syn::Type;
 
 use crate::ast::{Column, Container, Field, Kind, NoneMeans};
 use crate::expand::Paths;
-use crate::ty;
+use crate::ty::{self, Shape};
 
 /// The where-clause of `Fields` and `Upsertable`.
 pub(crate) fn for_fields(container: &Container<'_>, paths: &Paths<'_>) -> TokenStream {
@@ -21,93 +21,143 @@ pub(crate) fn for_fields(container: &Container<'_>, paths: &Paths<'_>) -> TokenS
 pub(crate) fn for_bind_fields(
     container: &Container<'_>,
     paths: &Paths<'_>,
+    binds: &Binds,
     db: &Ident,
 ) -> TokenStream {
     let mut predicates = Predicates::of_struct(container);
     predicates.add_for_fields(container, paths);
 
-    let p = &paths.private;
-    predicates.add(quote_spanned!(Span::mixed_site()=> #db: #p::Dialect));
-
+    let p = paths.private(Span::mixed_site());
     let table = &container.table;
-    // Diesel implements it for backends that keep a private trait, which a
-    // bound on the backend cannot name.
-    predicates.add(quote_spanned! {Span::mixed_site()=>
+    let site = Span::mixed_site();
+    predicates.add(quote_spanned!(site=> #db: #p::Dialect));
+    predicates.add(quote_spanned! {site=>
         <#table::table as #p::diesel::QuerySource>::FromClause:
             #p::diesel::query_builder::QueryFragment<#db>
     });
-    let mut bounds = Vec::new();
     for field in &container.fields {
         let span = field.span;
         match &field.kind {
             Kind::Skipped => {}
-            Kind::Embedded => bounds.push(Bound {
-                span,
-                ty: ty::peel_references(&field.original.ty).1,
-                kind: BoundKind::BindFields,
-                bound: quote_spanned!(span=> #p::BindFields<#db, Table = #table::table>),
-            }),
-            Kind::Column(column) => {
-                let st = paths.sql_type(field, column);
-                let how = bind_how(container, field, column, paths);
-                bounds.push(Bound {
-                    span,
-                    ty: bound_ty(field),
-                    kind: bind_kind(container, field),
-                    bound: quote_spanned!(span=> #p::Bind<#st, #how, #db>),
+            Kind::Embedded => {
+                let p = paths.private(span);
+                let (_, inner) = ty::peel_references(&field.original.ty);
+                predicates.add(quote_spanned! {span=>
+                    #inner: #p::BindFields<#db, Table = #table::table>
                 });
+            }
+            Kind::Column(column) => {
+                let ty = bound_ty(field);
+                let bind = binds.trait_for(container, field, column, paths, db);
+                predicates.add(quote_spanned!(span=> #ty: #bind));
             }
         }
     }
-    predicates.add_all(&bounds);
     predicates.into_where_clause()
 }
 
 /// The type that a column's `Bind` is for.
 ///
-/// References are taken off: a bound on `str` serves `&'a str` and `&'b str`,
-/// two bounds that differ in their lifetimes alone are ambiguous (see
-/// [`Predicates::add_all`]).
+/// References are taken off: a bound on `str` serves `&'a str` and `&'b str`.
 pub(crate) fn bound_ty<'a>(field: &'a Field<'_>) -> &'a Type {
     ty::peel_references(field.written_ty()).1
 }
 
-/// The parameter `How` of a column's `Bind`.
-pub(crate) fn bind_how(
-    container: &Container<'_>,
-    field: &Field<'_>,
-    column: &Column,
-    paths: &Paths<'_>,
-) -> TokenStream {
-    let p = &paths.private;
-    let span = field.span;
-    match bind_kind(container, field) {
-        BoundKind::BindWhole | BoundKind::BindFields => quote_spanned!(span=> #p::Whole),
-        BoundKind::BindOption => paths.nullability(field, column),
+/// Is an `Option` looked into, or bound as a whole?
+fn is_whole(container: &Container<'_>, field: &Field<'_>) -> bool {
+    !field.is_option() || container.none_means(field) == NoneMeans::Null
+}
+
+/// Which trait binds which column.
+///
+/// Where two columns have one type but for its lifetimes, rustc cannot choose
+/// between the bounds (<https://github.com/rust-lang/rust/issues/21974>):
+///
+/// ```text
+/// Cow<'a, str>: Bind<Text, Whole, DB>,
+/// Cow<'b, str>: Bind<Text, Whole, DB>,
+/// ```
+///
+/// Such columns go through a trait beside the impls that has the column in the
+/// place of its SQL type, so that no two bounds are alike:
+///
+/// ```text
+/// Cow<'a, str>: __UpsertBind<products::sku, Whole, DB>,
+/// Cow<'b, str>: __UpsertBind<products::name, Whole, DB>,
+/// ```
+pub(crate) struct Binds {
+    /// The shapes of the types that are there with different lifetimes.
+    ambiguous: HashSet<String>,
+}
+
+impl Binds {
+    pub(crate) fn new(container: &Container<'_>) -> Self {
+        let mut lifetimes_of: HashMap<String, Vec<String>> = HashMap::new();
+        let mut ambiguous = HashSet::new();
+        for (field, _) in container.columns() {
+            let Shape { text, lifetimes } = ty::shape(bound_ty(field));
+            let first = lifetimes_of
+                .entry(text.clone())
+                .or_insert_with(|| lifetimes.clone());
+            if *first != lifetimes {
+                ambiguous.insert(text);
+            }
+        }
+        Self { ambiguous }
     }
-}
 
-fn bind_kind(container: &Container<'_>, field: &Field<'_>) -> BoundKind {
-    if field.is_option() && container.none_means(field) != NoneMeans::Null {
-        BoundKind::BindOption
-    } else {
-        BoundKind::BindWhole
+    pub(crate) fn trait_for(
+        &self,
+        container: &Container<'_>,
+        field: &Field<'_>,
+        column: &Column,
+        paths: &Paths<'_>,
+        db: &Ident,
+    ) -> TokenStream {
+        let p = paths.private(field.span);
+        let span = field.span;
+        let how = if is_whole(container, field) {
+            quote_spanned!(span=> #p::Whole)
+        } else {
+            paths.nullability(field, column)
+        };
+        if self.ambiguous.contains(&ty::shape(bound_ty(field)).text) {
+            let column = paths.column(field, column);
+            quote_spanned!(span=> __UpsertBind<#column, #how, #db>)
+        } else {
+            let st = paths.sql_type(field, column);
+            quote_spanned!(span=> #p::Bind<#st, #how, #db>)
+        }
     }
-}
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum BoundKind {
-    BindWhole,
-    BindOption,
-    BindFields,
-}
+    /// The trait beside the impls, where it is needed.
+    pub(crate) fn items(&self, paths: &Paths<'_>) -> TokenStream {
+        if self.ambiguous.is_empty() {
+            return TokenStream::new();
+        }
+        let p = paths.private(Span::mixed_site());
+        quote_spanned! {Span::mixed_site()=>
+            trait __UpsertBind<C, How, DB: #p::diesel::backend::Backend> {
+                fn bind<'b, V>(&'b self, plain: #p::Plain<'b>, visitor: V) -> V::Output
+                where
+                    V: #p::ValueVisitor<'b, DB>;
+            }
 
-/// `ty: bound`.
-struct Bound<'a> {
-    span: Span,
-    ty: &'a Type,
-    kind: BoundKind,
-    bound: TokenStream,
+            impl<T, C, How, DB> __UpsertBind<C, How, DB> for T
+            where
+                T: #p::Bind<<C as #p::diesel::Expression>::SqlType, How, DB> + ?#p::core::marker::Sized,
+                C: #p::diesel::Expression,
+                DB: #p::diesel::backend::Backend,
+            {
+                fn bind<'b, V>(&'b self, plain: #p::Plain<'b>, visitor: V) -> V::Output
+                where
+                    V: #p::ValueVisitor<'b, DB>,
+                {
+                    #p::Bind::<<C as #p::diesel::Expression>::SqlType, How, DB>::bind(self, plain, visitor)
+                }
+            }
+        }
+    }
 }
 
 /// Predicates, none of them twice.
@@ -140,9 +190,9 @@ impl Predicates {
     /// generic struct. For other types, a bound would only hide which field is
     /// at fault.
     fn add_for_fields(&mut self, container: &Container<'_>, paths: &Paths<'_>) {
-        let p = &paths.private;
         for field in &container.fields {
             let span = field.span;
+            let p = paths.private(span);
             let ty = &field.original.ty;
             if !ty::mentions_parameter(ty, &container.original.generics) {
                 continue;
@@ -159,42 +209,6 @@ impl Predicates {
         }
     }
 
-    /// Adds the bounds. Where two are on the same type with different
-    /// lifetimes, rustc cannot choose between them
-    /// (<https://github.com/rust-lang/rust/issues/21974>), so that
-    ///
-    /// ```text
-    /// Cow<'a, str>: Bind<Text, Whole, DB>,
-    /// Cow<'b, str>: Bind<Text, Whole, DB>,
-    /// ```
-    ///
-    /// becomes
-    ///
-    /// ```text
-    /// for<'x> Cow<'x, str>: Bind<Text, Whole, DB>,
-    /// ```
-    fn add_all(&mut self, bounds: &[Bound<'_>]) {
-        let mut lifetimes_of: HashMap<(BoundKind, String), HashSet<Vec<String>>> = HashMap::new();
-        for bound in bounds {
-            let shape = ty::shape(bound.ty);
-            let lifetimes = lifetimes_of.entry((bound.kind, shape.text)).or_default();
-            lifetimes.insert(shape.lifetimes);
-        }
-        for Bound { span, ty, kind, bound } in bounds {
-            let span = *span;
-            let shape = ty::shape(ty);
-            let is_ambiguous = lifetimes_of
-                .get(&(*kind, shape.text))
-                .is_some_and(|it| it.len() > 1);
-            self.add(if is_ambiguous && !shape.has_binder {
-                let (binder, ty) = for_any_lifetimes(ty);
-                quote_spanned!(span=> for<#(#binder),*> #ty: #bound)
-            } else {
-                quote_spanned!(span=> #ty: #bound)
-            });
-        }
-    }
-
     fn into_where_clause(self) -> TokenStream {
         let tokens = self.tokens;
         if tokens.is_empty() {
@@ -203,18 +217,4 @@ impl Predicates {
             quote_spanned!(Span::mixed_site()=> where #(#tokens,)*)
         }
     }
-}
-
-/// `Pair<'a, 'b>` as `Pair<'__upsert_0, '__upsert_1>`, and these lifetimes.
-fn for_any_lifetimes(ty: &Type) -> (Vec<Lifetime>, TokenStream) {
-    let mut binder = Vec::new();
-    let ty = ty::map_lifetimes(ty.to_token_stream(), &mut |lifetime| {
-        let name = format_ident!("__upsert_{}", binder.len(), span = lifetime.span());
-        binder.push(Lifetime {
-            apostrophe: lifetime.span(),
-            ident: name.clone(),
-        });
-        name
-    });
-    (binder, ty)
 }

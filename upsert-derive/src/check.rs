@@ -18,7 +18,7 @@ pub(crate) struct Checks {
 }
 
 pub(crate) fn checks(container: &Container<'_>, paths: &Paths<'_>) -> Checks {
-    let p = &paths.private;
+    let p = paths.private(site());
     if container.has_embedded() {
         let mut asserts = vec![target(container, paths), action(container, paths)];
         asserts.extend(primary_key_updates(container, paths));
@@ -71,10 +71,11 @@ fn block(paths: &Paths<'_>, fields: &TokenStream, asserts: &[TokenStream]) -> To
 /// Evaluates `CHECK` where the model is declared, which a generic model's
 /// cannot be.
 fn use_check(container: &Container<'_>, paths: &Paths<'_>) -> TokenStream {
-    let p = &paths.private;
+    let p = paths.private(site());
     let name = &container.original.ident;
     let generics = &container.original.generics;
-    let is_generic = generics.type_params().next().is_some() || generics.const_params().next().is_some();
+    let is_generic =
+        generics.type_params().next().is_some() || generics.const_params().next().is_some();
     if is_generic {
         return TokenStream::new();
     }
@@ -157,14 +158,11 @@ fn primary_key_updates(container: &Container<'_>, paths: &Paths<'_>) -> Vec<Toke
 }
 
 /// `update_all` leaves a column to update, where the primary key is the target.
-fn update_all_of_primary_key(
-    container: &Container<'_>,
-    paths: &Paths<'_>,
-) -> Option<TokenStream> {
+fn update_all_of_primary_key(container: &Container<'_>, paths: &Paths<'_>) -> Option<TokenStream> {
     let update_all = container.attrs.update_all.as_ref()?;
     let name = &container.original.ident;
-    let outside = updated_fields(container)
-        .map(|(position, _)| is_outside_primary_key(paths, position));
+    let outside =
+        updated_fields(container).map(|(position, _)| is_outside_primary_key(paths, position));
     let condition = quote_spanned!(site()=> #(#outside)||*);
     let message = format!(
         "`{name}` has nothing to update\n\
@@ -192,7 +190,7 @@ fn updated_fields(container: &Container<'_>) -> impl Iterator<Item = (usize, usi
 /// All fields together have the columns of the primary key. All but one have
 /// them too, if that one is not among them.
 fn is_outside_primary_key(paths: &Paths<'_>, position: usize) -> TokenStream {
-    let p = &paths.private;
+    let p = paths.private(site());
     let before = Literal::usize_unsuffixed(position);
     let after = Literal::usize_unsuffixed(position + 1);
     quote_spanned! {site()=>
@@ -207,12 +205,12 @@ fn is_outside_primary_key(paths: &Paths<'_>, position: usize) -> TokenStream {
 }
 
 fn has_primary_key(paths: &Paths<'_>) -> TokenStream {
-    let p = &paths.private;
+    let p = paths.private(site());
     quote_spanned!(site()=> #p::has_columns(__upsert_fields, __upsert_primary_key))
 }
 
 fn has_rule(paths: &Paths<'_>, rule: &str) -> TokenStream {
-    let p = &paths.private;
+    let p = paths.private(site());
     let rule = Ident::new(rule, site());
     quote_spanned!(site()=> #p::has_rule(__upsert_fields, #p::Rule::#rule))
 }
@@ -224,7 +222,7 @@ fn assert_that(
     condition: &TokenStream,
     message: &str,
 ) -> TokenStream {
-    let p = &paths.private;
     let span = site().located_at(span);
+    let p = paths.private(span);
     quote_spanned!(span=> #p::core::assert!(#condition, "{}", #message);)
 }

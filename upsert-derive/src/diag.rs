@@ -24,16 +24,22 @@ pub(crate) fn err(at: &impl ToTokens, what: impl Into<String>) -> Diag {
 }
 
 impl Diag {
-    /// rustc shows each line of a message below the one before it, so a line
-    /// that starts with `note:` or `help:` looks like rustc's own.
-    pub(crate) fn note(mut self, why: impl Display) -> Self {
-        self.message += &format!("\nnote: {why}");
-        self
+    pub(crate) fn note(self, why: impl Display) -> Self {
+        self.line("note", why)
     }
 
-    pub(crate) fn help(mut self, write: impl Display) -> Self {
-        self.message += &format!("\nhelp: {write}");
-        self
+    pub(crate) fn help(self, write: impl Display) -> Self {
+        self.line("help", write)
+    }
+
+    /// rustc shows each line of a message below the one before it, so that
+    /// this one looks like rustc's own notes.
+    fn line(self, kind: &str, text: impl Display) -> Self {
+        let Self { at, message } = self;
+        Self {
+            at,
+            message: format!("{message}\n{kind}: {text}"),
+        }
     }
 }
 
@@ -72,10 +78,7 @@ fn quoted_list<'a>(names: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// The name that `word` is most likely a slip of.
-pub(crate) fn nearest<'a>(
-    word: &str,
-    names: impl Iterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     names
         .map(|name| (edit_distance(word, name), name))
         // A third of a word mistyped is a slip, more is another word.

@@ -5,6 +5,7 @@ use quote::{ToTokens, quote_spanned};
 use syn::{Generics, Lifetime, Type, parse_quote};
 
 use crate::ast::{Column, Container, Field, Kind, NoneMeans, Rule};
+use crate::bound::Binds;
 use crate::{bound, check, ty};
 
 // Everything but the user's own tokens is made at this span or, where the user
@@ -17,42 +18,50 @@ fn site() -> Span {
 /// Paths that the generated code goes through.
 pub(crate) struct Paths<'a> {
     container: &'a Container<'a>,
-    /// `::upsert_core::__private`.
-    pub(crate) private: TokenStream,
 }
 
 impl<'a> Paths<'a> {
     fn new(container: &'a Container<'a>) -> Self {
-        let krate = &container.krate;
-        Self {
-            container,
-            private: quote_spanned!(site()=> #krate::__private),
-        }
+        Self { container }
+    }
+
+    /// `::upsert_core::__private`, shown at `span`: an error in a path that is
+    /// partly elsewhere would be shown at all that lies between.
+    pub(crate) fn private(&self, span: Span) -> TokenStream {
+        let krate = self.container.krate.to_token_stream();
+        let krate: TokenStream = krate
+            .into_iter()
+            .map(|mut token| {
+                token.set_span(token.span().located_at(span));
+                token
+            })
+            .collect();
+        quote_spanned!(span=> #krate::__private)
     }
 
     /// The column's type, as `table!` made it.
-    fn column(&self, field: &Field<'_>, column: &Column) -> TokenStream {
+    pub(crate) fn column(&self, field: &Field<'_>, column: &Column) -> TokenStream {
         let table = &self.container.table;
         let ident = &column.ident;
         quote_spanned!(field.span=> #table::#ident)
     }
 
     pub(crate) fn sql_type(&self, field: &Field<'_>, column: &Column) -> TokenStream {
-        let p = &self.private;
+        let p = self.private(field.span);
         let column = self.column(field, column);
         quote_spanned!(field.span=> <#column as #p::diesel::Expression>::SqlType)
     }
 
     /// Diesel's type for whether the column can hold NULL.
     pub(crate) fn nullability(&self, field: &Field<'_>, column: &Column) -> TokenStream {
-        let p = &self.private;
+        let p = self.private(field.span);
         let st = self.sql_type(field, column);
         quote_spanned!(field.span=> <#st as #p::diesel::sql_types::SqlType>::IsNull)
     }
 
     /// The names of the table's primary key.
     pub(crate) fn primary_key(&self) -> TokenStream {
-        let p = &self.private;
+        let p = self.private(site());
         let table = &self.container.table;
         quote_spanned! {site()=>
             <<#table::table as #p::diesel::Table>::PrimaryKey as #p::PrimaryKey<_>>::NAMES
@@ -87,14 +96,21 @@ pub(crate) fn in_const(items: &TokenStream) -> TokenStream {
 
 /// `impl Fields`.
 fn fields(container: &Container<'_>, paths: &Paths<'_>) -> TokenStream {
-    let p = &paths.private;
+    let p = paths.private(site());
     let name = &container.original.ident;
     let table = &container.table;
     let (impl_generics, ty_generics, _) = container.original.generics.split_for_impl();
     let where_clause = bound::for_fields(container, paths);
     let converted = converted_tys(container, paths);
     let defs = field_defs(container, paths);
-    let conversions = container.fields.iter().filter_map(|it| conversion(it, paths));
+    let conversions: Vec<_> = container
+        .fields
+        .iter()
+        .filter_map(|it| conversion(it, paths))
+        .collect();
+    // Clippy minds a `()` that is written down.
+    let conversions =
+        (!conversions.is_empty()).then(|| quote_spanned!(site()=> (#(#conversions,)*)));
     let supplied = supplied(container, paths);
     quote_spanned! {site()=>
         #[automatically_derived]
@@ -106,7 +122,7 @@ fn fields(container: &Container<'_>, paths: &Paths<'_>) -> TokenStream {
             const FIELDS: &'static [#p::FieldDef] = &[#(#defs),*];
 
             fn convert(&self) -> <Self as #p::Fields>::Converted {
-                (#(#conversions,)*)
+                #conversions
             }
 
             fn supplied(
@@ -123,10 +139,10 @@ fn fields(container: &Container<'_>, paths: &Paths<'_>) -> TokenStream {
 
 /// `Fields::Converted`: an element for each field that [`Field::is_converted`].
 fn converted_tys(container: &Container<'_>, paths: &Paths<'_>) -> TokenStream {
-    let p = &paths.private;
     let converted = container.fields.iter().filter(|it| it.is_converted());
     let tys = converted.map(|field| match field.kind {
         Kind::Embedded => {
+            let p = paths.private(field.span);
             let inner = embedded_ty(field);
             quote_spanned!(field.span=> <#inner as #p::Fields>::Converted)
         }
@@ -136,7 +152,7 @@ fn converted_tys(container: &Container<'_>, paths: &Paths<'_>) -> TokenStream {
 }
 
 fn conversion(field: &Field<'_>, paths: &Paths<'_>) -> Option<TokenStream> {
-    let p = &paths.private;
+    let p = paths.private(field.span);
     let span = field.span;
     let member = &field.member;
     if let Kind::Embedded = field.kind {
@@ -160,9 +176,9 @@ pub(crate) fn field_defs<'a>(
     container: &'a Container<'_>,
     paths: &'a Paths<'_>,
 ) -> impl Iterator<Item = TokenStream> + use<'a> {
-    let p = &paths.private;
     container.fields.iter().filter_map(move |field| {
         let span = field.span;
+        let p = paths.private(span);
         match &field.kind {
             Kind::Skipped => None,
             Kind::Embedded => {
@@ -196,12 +212,12 @@ fn rule(rule: Rule, span: Span) -> Ident {
 
 /// The statements of `Fields::supplied`.
 fn supplied(container: &Container<'_>, paths: &Paths<'_>) -> Vec<TokenStream> {
-    let p = &paths.private;
     let mut statements = Vec::new();
     let mut columns: usize = 0;
     let mut embedded = Vec::new();
     for (field, slot) in with_slots(container) {
         let span = field.span;
+        let p = paths.private(span);
         let position = offset(columns, &embedded);
         match &field.kind {
             Kind::Skipped => {}
@@ -241,7 +257,7 @@ fn is_supplied(
     paths: &Paths<'_>,
     slot: &syn::Index,
 ) -> Option<TokenStream> {
-    let p = &paths.private;
+    let p = paths.private(field.span);
     let span = field.span;
     let none_means = container.none_means(field);
     if !field.is_option() || none_means == NoneMeans::Null {
@@ -259,28 +275,34 @@ fn is_supplied(
 
 /// `__upsert_first`, plus the columns before a field.
 fn offset(columns: usize, embedded: &[TokenStream]) -> TokenStream {
-    let columns = (columns > 0).then(|| Literal::usize_unsuffixed(columns).to_token_stream());
-    let terms: Vec<_> = columns.iter().chain(embedded).collect();
-    if terms.is_empty() {
-        quote_spanned!(site()=> __upsert_first)
-    } else {
-        quote_spanned!(site()=> __upsert_first + const { #(#terms)+* })
+    let columns = (columns > 0).then(|| Literal::usize_unsuffixed(columns));
+    match (columns, embedded) {
+        (None, []) => quote_spanned!(site()=> __upsert_first),
+        (Some(columns), []) => quote_spanned!(site()=> __upsert_first + #columns),
+        (None, _) => quote_spanned!(site()=> __upsert_first + const { #(#embedded)+* }),
+        (Some(columns), _) => {
+            quote_spanned!(site()=> __upsert_first + const { #columns #(+ #embedded)* })
+        }
     }
 }
 
 /// `impl BindFields<DB>`.
 fn bind_fields(container: &Container<'_>, paths: &Paths<'_>) -> TokenStream {
-    let p = &paths.private;
+    let p = paths.private(site());
     let name = &container.original.ident;
     let table = &container.table;
     let db = Ident::new("__UpsertDB", site());
     let generics = with_db(&container.original.generics, &db);
     let (impl_generics, ..) = generics.split_for_impl();
     let (_, ty_generics, _) = container.original.generics.split_for_impl();
-    let where_clause = bound::for_bind_fields(container, paths, &db);
+    let binds = Binds::new(container);
+    let where_clause = bound::for_bind_fields(container, paths, &binds, &db);
+    let items = binds.items(paths);
     let b = Lifetime::new("'__upsert_b", site());
-    let body = visit_body(container, paths, &db);
+    let body = visit_body(container, paths, &binds, &db);
     quote_spanned! {site()=>
+        #items
+
         #[automatically_derived]
         impl #impl_generics #p::BindFields<#db> for #name #ty_generics #where_clause {
             type FromClause = <#table::table as #p::diesel::QuerySource>::FromClause;
@@ -327,8 +349,13 @@ pub(crate) fn with_db(generics: &Generics, db: &Ident) -> Generics {
 ///     }
 /// }
 /// ```
-fn visit_body(container: &Container<'_>, paths: &Paths<'_>, db: &Ident) -> TokenStream {
-    let p = &paths.private;
+fn visit_body(
+    container: &Container<'_>,
+    paths: &Paths<'_>,
+    binds: &Binds,
+    db: &Ident,
+) -> TokenStream {
+    let p = paths.private(site());
     let mut rest = Rest {
         tokens: quote_spanned! {site()=>
             #p::ValueVisitor::<'_, #db>::visit_absent(__upsert_visitor)
@@ -344,7 +371,10 @@ fn visit_body(container: &Container<'_>, paths: &Paths<'_>, db: &Ident) -> Token
                 rest = rest.after_columns(&mut run);
                 rest = rest.after_embedded(field, slot, paths, db);
             }
-            Kind::Column(column) => run.push(bind(container, field, column, slot, paths, db)),
+            Kind::Column(column) => {
+                let bind = binds.trait_for(container, field, column, paths, db);
+                run.push(bind_column(field, slot, paths, &bind));
+            }
         }
     }
     rest.after_columns(&mut run).tokens
@@ -383,7 +413,7 @@ impl Rest {
         paths: &Paths<'_>,
         db: &Ident,
     ) -> Self {
-        let p = &paths.private;
+        let p = paths.private(field.span);
         let inner = embedded_ty(field);
         let value = embedded_value(field);
         let count = embedded_count(field, paths);
@@ -409,29 +439,25 @@ impl Rest {
     /// Itself, where `count` columns came before it.
     fn past(self, count: &TokenStream) -> TokenStream {
         let tokens = self.tokens;
-        let shift = self.reads_position.then(|| {
-            quote_spanned!(site()=> let __upsert_position = __upsert_position - #count;)
-        });
+        let shift = self
+            .reads_position
+            .then(|| quote_spanned!(site()=> let __upsert_position = __upsert_position - #count;));
         quote_spanned!(site()=> #shift #tokens)
     }
 }
 
 /// Hands a column's value to the visitor.
-fn bind(
-    container: &Container<'_>,
+fn bind_column(
     field: &Field<'_>,
-    column: &Column,
     slot: &syn::Index,
     paths: &Paths<'_>,
-    db: &Ident,
+    bind: &TokenStream,
 ) -> TokenStream {
-    let p = &paths.private;
+    let p = paths.private(field.span);
     let ty = bound::bound_ty(field);
-    let st = paths.sql_type(field, column);
-    let how = bound::bind_how(container, field, column, paths);
     let value = value(field, slot);
     quote_spanned! {field.span=>
-        <#ty as #p::Bind<#st, #how, #db>>::bind(
+        <#ty as #bind>::bind(
             &#value,
             (&&#p::Probe(&#value)).plain(),
             __upsert_visitor,
@@ -480,14 +506,14 @@ fn embedded_value(field: &Field<'_>) -> TokenStream {
 
 /// A constant expression.
 fn embedded_count(field: &Field<'_>, paths: &Paths<'_>) -> TokenStream {
-    let p = &paths.private;
+    let p = paths.private(field.span);
     let inner = embedded_ty(field);
     quote_spanned!(field.span=> #p::count_columns(<#inner as #p::Fields>::FIELDS))
 }
 
 /// `impl Upsertable`, and the checks that need the table.
 fn upsertable(container: &Container<'_>, paths: &Paths<'_>) -> TokenStream {
-    let p = &paths.private;
+    let p = paths.private(site());
     let name = &container.original.ident;
     let (impl_generics, ty_generics, _) = container.original.generics.split_for_impl();
     let where_clause = bound::for_fields(container, paths);

@@ -17,7 +17,10 @@ pub(crate) fn expand(input: &DeriveInput, krate: &Path, errors: &syn::Error) -> 
     let (impl_generics, ty_generics, where_clause) = input.generics.split_for_impl();
     let generics = with_db(&input.generics, &db);
     let (bind_impl_generics, ..) = generics.split_for_impl();
-    let predicates = where_clause.map(|it| it.predicates.iter()).into_iter().flatten();
+    let predicates = where_clause
+        .map(|it| it.predicates.iter())
+        .into_iter()
+        .flatten();
     let stubs = in_const(&quote_spanned! {site=>
         #[automatically_derived]
         impl #impl_generics #p::Fields for #name #ty_generics #where_clause {

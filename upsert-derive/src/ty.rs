@@ -1,6 +1,6 @@
 //! What can be told of a type from its tokens.
 
-use proc_macro2::{Delimiter, Group, Ident, Punct, Spacing, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Ident, Spacing, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{GenericArgument, Generics, PathArguments, Type};
 
@@ -63,64 +63,54 @@ fn any_ident(tokens: TokenStream, is: &dyn Fn(&Ident) -> bool) -> bool {
     })
 }
 
-/// A type's text with its lifetimes taken out, and the lifetimes in order.
+/// A type's text without its lifetimes, and these in order.
 pub(crate) struct Shape {
     pub(crate) text: String,
     pub(crate) lifetimes: Vec<String>,
-    /// A `for<'x>` in the type: its lifetimes are not free.
-    pub(crate) has_binder: bool,
 }
 
 pub(crate) fn shape(ty: &Type) -> Shape {
-    let mut lifetimes = Vec::new();
-    let erased = map_lifetimes(ty.to_token_stream(), &mut |lifetime| {
-        lifetimes.push(lifetime.to_string());
-        Ident::new("_", lifetime.span())
-    });
-    Shape {
-        text: erased.to_string(),
-        lifetimes,
-        has_binder: any_ident(ty.to_token_stream(), &|ident| ident == "for"),
-    }
+    let mut shape = Shape {
+        text: String::new(),
+        lifetimes: Vec::new(),
+    };
+    shape.add(ty.to_token_stream());
+    shape
 }
 
-/// Replaces the name of each lifetime, and takes invisible groups away.
-pub(crate) fn map_lifetimes(
-    tokens: TokenStream,
-    name: &mut dyn FnMut(Ident) -> Ident,
-) -> TokenStream {
-    let mut mapped = TokenStream::new();
-    let mut after_quote = false;
-    for token in tokens {
-        let is_quote = is_quote(&token);
-        match token {
-            TokenTree::Ident(ident) if after_quote => {
-                mapped.extend([TokenTree::from(name(ident))]);
-            }
-            TokenTree::Group(group) => {
-                let inner = map_lifetimes(group.stream(), name);
-                if group.delimiter() == Delimiter::None {
-                    mapped.extend(inner);
-                } else {
-                    let mut new = Group::new(group.delimiter(), inner);
-                    new.set_span(group.span());
-                    mapped.extend([TokenTree::from(new)]);
+impl Shape {
+    fn add(&mut self, tokens: TokenStream) {
+        let mut after_quote = false;
+        for token in tokens {
+            match &token {
+                // A lifetime is a joint `'` and an ident.
+                TokenTree::Ident(name) if after_quote => {
+                    self.lifetimes.push(name.to_string());
+                }
+                TokenTree::Group(group) => {
+                    // A type from a `macro_rules!` fragment has invisible
+                    // groups, which make no difference.
+                    let (open, close) = match group.delimiter() {
+                        Delimiter::Parenthesis => ("(", ")"),
+                        Delimiter::Brace => ("{", "}"),
+                        Delimiter::Bracket => ("[", "]"),
+                        Delimiter::None => ("", ""),
+                    };
+                    self.text += open;
+                    self.add(group.stream());
+                    self.text += close;
+                }
+                other => {
+                    self.text += &other.to_string();
+                    self.text.push(' ');
                 }
             }
-            token => mapped.extend([token]),
+            after_quote = matches!(
+                &token,
+                TokenTree::Punct(punct) if punct.as_char() == '\'' && punct.spacing() == Spacing::Joint
+            );
         }
-        after_quote = is_quote;
     }
-    mapped
-}
-
-// A lifetime is a joint `'` and an ident.
-fn is_quote(token: &TokenTree) -> bool {
-    matches!(token, TokenTree::Punct(punct) if is_joint_quote(punct))
-}
-
-fn is_joint_quote(punct: &Punct) -> bool {
-    punct.as_char() == '\'' && punct.spacing() == Spacing::Joint
 }
 
 #[cfg(test)]
@@ -157,8 +147,7 @@ mod tests {
         assert_eq!(a.text, b.text);
         assert_eq!(a.lifetimes, ["a"]);
         assert_eq!(b.lifetimes, ["static"]);
-        assert!(!a.has_binder);
-        assert!(shape(&parse_quote!(for<'x> fn(&'x str))).has_binder);
+        assert_ne!(a.text, shape(&parse_quote!(Option<Cow<'a, [u8]>>)).text);
     }
 
     #[test]

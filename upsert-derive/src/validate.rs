@@ -107,10 +107,19 @@ fn check_exclusive_attributes(cx: &Ctxt, field: &Field<'_>) {
         cx.error(err(key.original, what));
     }
     let attributes = [
-        place(symbol::CONFLICT_KEY, conflict_key.as_ref().map(|it| it.original)),
-        place(symbol::ON_CONFLICT, on_conflict.as_ref().map(|it| it.original)),
+        place(
+            symbol::CONFLICT_KEY,
+            conflict_key.as_ref().map(|it| it.original),
+        ),
+        place(
+            symbol::ON_CONFLICT,
+            on_conflict.as_ref().map(|it| it.original),
+        ),
         place(symbol::EMBED, embed.as_ref()),
-        place(symbol::SERIALIZE_AS, serialize_as.as_ref().map(|it| &it.key)),
+        place(
+            symbol::SERIALIZE_AS,
+            serialize_as.as_ref().map(|it| &it.key),
+        ),
         place(symbol::SKIP_INSERTION, skip_insertion.as_ref()),
         place(
             symbol::TREAT_NONE_AS_DEFAULT_VALUE,
@@ -179,7 +188,8 @@ fn check_option_key(cx: &Ctxt, field: &Field<'_>) {
     let form = symbol::NULLABLE.form;
     match &key.nullable {
         None if field.is_option() => {
-            let what = format!("conflict key `{name}` is an `Option`: rows with NULL never conflict");
+            let what =
+                format!("conflict key `{name}` is an `Option`: rows with NULL never conflict");
             let help = format!("write `{form}` if that is what you want");
             cx.error(err(&field.original.ty, what).help(help));
         }
@@ -252,11 +262,16 @@ fn check_do_nothing_with_rule(cx: &Ctxt, container: &Container<'_>) {
         return;
     }
     for (field, column) in container.columns() {
-        let rule = field.attrs.on_conflict.as_ref().and_then(|it| it.rule.as_ref());
+        let rule = field
+            .attrs
+            .on_conflict
+            .as_ref()
+            .and_then(|it| it.rule.as_ref());
         if let (Some(rule), Rule::Update) = (rule, column.rule) {
             let do_nothing = symbol::DO_NOTHING;
             let name = field.name();
-            let what = format!("`{do_nothing}` cannot be combined with the update rule on `{name}`");
+            let what =
+                format!("`{do_nothing}` cannot be combined with the update rule on `{name}`");
             cx.error(err(&rule.key, what));
         }
     }
@@ -267,13 +282,14 @@ fn check_do_nothing_with_rule(cx: &Ctxt, container: &Container<'_>) {
 fn check_has_update_rule(cx: &Ctxt, container: &Container<'_>) {
     let attrs = &container.attrs;
     let is_unknown = attrs.is_incomplete || container.has_embedded() || has_bad_rule(container);
-    let is_said = attrs.do_nothing.is_some()
-        || attrs.embedded.is_some()
-        || container.has_rule(Rule::Update);
+    let is_said =
+        attrs.do_nothing.is_some() || attrs.embedded.is_some() || container.has_rule(Rule::Update);
     if is_unknown || is_said || container.columns().next().is_none() {
         return;
     }
-    let all_keys = container.columns().all(|(_, column)| column.rule == Rule::Key);
+    let all_keys = container
+        .columns()
+        .all(|(_, column)| column.rule == Rule::Key);
     cx.error(if all_keys {
         only_keys(container)
     } else {
@@ -297,7 +313,12 @@ fn no_update_rule(container: &Container<'_>) -> Diag {
     let name = &container.original.ident;
     let (update, update_all) = (symbol::UPDATE.form, symbol::UPDATE_ALL.form);
     let do_nothing = symbol::DO_NOTHING.form;
-    err(name, format!("`{name}` does not say what happens to rows that exist"))
-        .note(format!("`{do_nothing}` skips them"))
-        .help(format!("write `{update}` on the fields to update, or `{update_all}`"))
+    err(
+        name,
+        format!("`{name}` does not say what happens to rows that exist"),
+    )
+    .note(format!("`{do_nothing}` skips them"))
+    .help(format!(
+        "write `{update}` on the fields to update, or `{update_all}`"
+    ))
 }
