@@ -65,26 +65,30 @@ struct Arguments {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let url = Arguments::parse().database_url;
-    match url.split_once("://").map(|(scheme, _)| scheme) {
+    match url.split_once("://") {
         #[cfg(feature = "postgres")]
-        Some("postgres" | "postgresql") => run::<PgConnection>(&url, count),
+        Some(("postgres" | "postgresql", _)) => run::<PgConnection>(&url, count),
         #[cfg(feature = "mysql")]
-        Some("mysql") => run::<MysqlConnection>(&url, count),
-        Some(scheme @ ("postgres" | "postgresql" | "mysql")) => {
-            let feature = if scheme == "mysql" { "mysql" } else { "postgres" };
-            Err(format!("this needs `cargo run --example airports --features {feature}`").into())
-        }
-        _ => run::<SqliteConnection>(&url, count),
+        Some(("mysql", _)) => run::<MysqlConnection>(&url, count),
+        Some((scheme, _)) => Err(format!(
+            "no database for `{scheme}://`: write `postgres://` or `mysql://`, and build the \
+             example with `--features postgres,mysql`"
+        )
+        .into()),
+        None => run::<SqliteConnection>(&url, count),
     }
 }
 
 /// Sets up the schema and imports the snapshots, on any of the databases.
-fn run<C>(url: &str, count: fn(&mut C) -> QueryResult<i64>) -> Result<(), Box<dyn Error>>
+pub(crate) fn run<C>(url: &str, count: fn(&mut C) -> QueryResult<i64>) -> Result<(), Box<dyn Error>>
 where
     C: Connection<Backend: Dialect> + MigrationHarness<C::Backend>,
     Airport: BindFields<C::Backend>,
 {
-    if let Some(directory) = std::path::Path::new(url).parent().filter(|_| !url.contains("://")) {
+    if let Some(directory) = std::path::Path::new(url)
+        .parent()
+        .filter(|_| !url.contains("://"))
+    {
         std::fs::create_dir_all(directory)?;
     }
     let conn = &mut C::establish(url)?;
@@ -127,10 +131,12 @@ where
     written
 }
 
-fn count<C>(conn: &mut C) -> QueryResult<i64>
+pub(crate) fn count<C>(conn: &mut C) -> QueryResult<i64>
 where
     diesel::dsl::Select<airports::table, diesel::dsl::CountStar>:
         for<'q> diesel::query_dsl::LoadQuery<'q, C, i64>,
 {
-    airports::table.select(diesel::dsl::count_star()).get_result(conn)
+    airports::table
+        .select(diesel::dsl::count_star())
+        .get_result(conn)
 }

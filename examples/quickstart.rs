@@ -32,24 +32,25 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
          first_seen TEXT NOT NULL)",
     )?;
 
-    let monday = [
-        Product { sku: "a-1", name: "Apple", note: Some("green"), first_seen: "Monday" },
-        Product { sku: "b-2", name: "Bread", note: None, first_seen: "Monday" },
-    ];
-    let written = Product::bulk_upsert(conn, &monday)?;
-    println!("Monday: {written} rows written");
+    for (first_seen, delivery) in [
+        ("Monday", [("a-1", "Apple", None), ("b-2", "Bread", None)]),
+        (
+            "Tuesday",
+            [("b-2", "Rye", Some("new")), ("c-3", "Cocoa", None)],
+        ),
+    ] {
+        let rows = delivery.map(|(sku, name, note)| Product {
+            sku,
+            name,
+            note,
+            first_seen,
+        });
+        let written = Product::bulk_upsert(conn, &rows)?;
+        println!("{first_seen}: {written} rows inserted or updated");
+    }
 
-    let tuesday = [
-        Product { sku: "b-2", name: "Rye bread", note: Some("sliced"), first_seen: "Tuesday" },
-        Product { sku: "c-3", name: "Cheese", note: None, first_seen: "Tuesday" },
-    ];
-    let written = Product::bulk_upsert(conn, &tuesday)?;
-    println!("Tuesday: {written} rows written");
-
-    for row in products::table
-        .order(products::sku)
-        .load::<(String, String, Option<String>, String)>(conn)?
-    {
+    type Row = (String, String, Option<String>, String);
+    for row in products::table.load::<Row>(conn)? {
         println!("{row:?}");
     }
     Ok(())

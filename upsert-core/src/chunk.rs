@@ -7,6 +7,8 @@ pub(crate) struct Limits {
     pub(crate) rows: usize,
     /// The most bytes, as far as they are measured.
     pub(crate) bytes: usize,
+    /// Are the last rows of a call split into powers of two?
+    pub(crate) split_rest: bool,
 }
 
 impl Limits {
@@ -21,9 +23,8 @@ impl Limits {
     /// The number of rows of the next statement, of rows with the sizes
     /// `sizes`; at least 1.
     ///
-    /// The number is the limit, or else a power of two, so that however many
-    /// rows a call has, there are few different statements, and each is
-    /// prepared once.
+    /// With `split_rest` the number is the limit, or else a power of two, so that
+    /// however many rows a call has, there are few different statements.
     pub(crate) fn next(&self, sizes: impl ExactSizeIterator<Item = usize>) -> usize {
         let rows = sizes.len().min(self.rows);
         let mut bytes = 0_usize;
@@ -37,9 +38,15 @@ impl Limits {
         }
         match fit {
             0 => 1,
-            fit if fit == self.rows => fit,
+            fit if fit == self.rows || !self.split_rest => fit,
             fit => 1 << fit.ilog2(),
         }
+    }
+
+    /// Is a statement of `rows` rows one of few that occur, and so worth to be
+    /// kept prepared?
+    pub(crate) fn recurs(&self, rows: usize) -> bool {
+        rows == self.rows || rows.is_power_of_two()
     }
 }
 
@@ -63,9 +70,26 @@ mod tests {
         let limits = Limits {
             rows: 100,
             bytes: usize::MAX,
+            split_rest: true,
         };
         assert_eq!(chunks(limits, &[1; 307]), [100, 100, 100, 4, 2, 1]);
         assert_eq!(chunks(limits, &[]), [0; 0]);
+        assert!(
+            chunks(limits, &[1; 307])
+                .iter()
+                .all(|rows| limits.recurs(*rows))
+        );
+    }
+
+    #[test]
+    fn full_chunks_then_the_rest() {
+        let limits = Limits {
+            rows: 100,
+            bytes: usize::MAX,
+            split_rest: false,
+        };
+        assert_eq!(chunks(limits, &[1; 207]), [100, 100, 7]);
+        assert!(!limits.recurs(7));
     }
 
     #[test]
@@ -73,6 +97,7 @@ mod tests {
         let limits = Limits {
             rows: 8,
             bytes: 10,
+            split_rest: true,
         };
         assert_eq!(chunks(limits, &[3, 3, 3, 3, 30, 1, 1]), [2, 2, 1, 2]);
     }

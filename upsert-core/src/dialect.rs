@@ -43,6 +43,14 @@ pub trait Dialect: Backend<QueryBuilder: Default> + Default + 'static {
     /// The most rows in one statement, unless the call chooses another number.
     const MAX_ROWS: usize;
 
+    /// Are the last rows of a call, which do not fill a statement, split into
+    /// powers of two?
+    ///
+    /// Each such statement is prepared once for a connection. Without it, the
+    /// rest goes in one statement, prepared for that call alone: fewer round
+    /// trips to a server.
+    const SPLITS_REST: bool = false;
+
     /// The most bytes of rows in one statement, or `None` where their size does
     /// not matter and need not be measured.
     const MAX_BYTES: Option<usize> = None;
@@ -65,7 +73,8 @@ pub trait Dialect: Backend<QueryBuilder: Default> + Default + 'static {
         out: &mut AstPass<'_, '_, Self>,
     ) -> QueryResult<()>;
 
-    /// Serializes `value` as it would be bound.
+    /// Serializes `value` as it would be bound, and hands the bytes to
+    /// [`Encoded::set_bytes`], or calls [`Encoded::set_null`].
     fn encode<ST, T>(value: &T, encoded: &mut Encoded) -> QueryResult<()>
     where
         Self: HasSqlType<ST>,
@@ -85,9 +94,10 @@ pub trait Dialect: Backend<QueryBuilder: Default> + Default + 'static {
     #[must_use]
     fn fault(error: &DieselError) -> Fault {
         match error {
-            DieselError::DatabaseError(diesel::result::DatabaseErrorKind::UniqueViolation, info) => {
-                Fault::UniqueViolation(crate::error::constraint(&**info))
-            }
+            DieselError::DatabaseError(
+                diesel::result::DatabaseErrorKind::UniqueViolation,
+                info,
+            ) => Fault::UniqueViolation(crate::error::constraint(&**info)),
             _ => Fault::Other,
         }
     }
@@ -304,4 +314,25 @@ fn fold_ascii(text: &[u8]) -> Equals<'_> {
         .map_or(0, |last| last + 1);
     folded.truncate(end);
     Equals::Class(folded.into())
+}
+
+#[cfg(all(test, any(feature = "sqlite", feature = "mysql")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_folded_as_collations_may_compare_it() {
+        assert_eq!(fold_ascii(b"Straw  "), fold_ascii(b"sTRAV"));
+        assert_eq!(fold_ascii(b"J"), fold_ascii(b"y"));
+        assert_ne!(fold_ascii(b" a"), fold_ascii(b"a"));
+        assert_ne!(fold_ascii(b"a-b"), fold_ascii(b"ab"));
+        assert_eq!(fold_ascii(b" "), fold_ascii(b""));
+    }
+
+    #[test]
+    fn text_outside_of_printable_ascii_is_unknown() {
+        for text in ["é", "ß", "a\0", "a\tb", "😀"] {
+            assert_eq!(fold_ascii(text.as_bytes()), Equals::Unknown, "{text:?}");
+        }
+    }
 }

@@ -56,7 +56,11 @@ where
     B: Borrow<R>,
     R: Upsertable + BindFields<DB>,
 {
-    fn prepare(batch: &'c Batch<B, R>, catalog: &'c Catalog, options: &Options<'_>) -> Result<Self> {
+    fn prepare(
+        batch: &'c Batch<B, R>,
+        catalog: &'c Catalog,
+        options: &Options<'_>,
+    ) -> Result<Self> {
         let mut call = Self {
             supplied: supplied(batch),
             keys: Keys::with_capacity(batch.len()),
@@ -140,6 +144,8 @@ where
         }
     }
 
+    // Errors hold it in a box, to be small.
+    #[allow(clippy::unnecessary_box_returns)]
     fn place(&self, rows: &[usize]) -> Box<Place> {
         Box::new(Place {
             table: self.catalog.plain_table(),
@@ -187,6 +193,7 @@ where
         let mut limits = Limits {
             rows: self.max_rows,
             bytes: DB::MAX_BYTES.unwrap_or(usize::MAX),
+            split_rest: DB::SPLITS_REST,
         };
         let Some(sizes) = &self.sizes else {
             return Ok(limits);
@@ -225,9 +232,10 @@ where
             return Ok(true);
         }
         let different = self.input().count_keys(&self.selected);
-        let one_statement = matches!(self.supplied.as_slice(), [all] if self
-            .rows_per_statement(*all, limits)
-            .is_some_and(|rows| different <= rows));
+        let one_statement = match self.supplied.as_slice() {
+            [all] => Self::rows_per_statement(*all, limits).is_some_and(|rows| different <= rows),
+            _ => false,
+        };
         // If all different keys meet in one statement that updates, the
         // database refuses those that it holds equal.
         if different < 2 || (one_statement && !self.catalog.updates.is_empty()) {
@@ -238,7 +246,7 @@ where
         Ok(compares_binds.unwrap_or(true))
     }
 
-    fn rows_per_statement(&self, supplied: ColumnSet, limits: Limits) -> Option<usize> {
+    fn rows_per_statement(supplied: ColumnSet, limits: Limits) -> Option<usize> {
         Limits::rows(supplied.len(), DB::MAX_BINDS, limits.rows)
     }
 
@@ -253,46 +261,28 @@ where
     where
         C: Connection<Backend = DB>,
     {
-        let mut statements = Vec::new();
-        for step in &plan.steps {
-            let limits = Limits {
-                rows: self.rows_per_statement(step.supplied, limits).unwrap_or(1),
-                ..limits
-            };
-            let mut rest = &plan.rows[step.rows.clone()];
-            while !rest.is_empty() {
-                let count = match &self.sizes {
-                    Some(sizes) => limits.next(rest.iter().map(|row| sizes[*row])),
-                    None => limits.next(rest.iter().map(|_| 0)),
-                };
-                let (rows, others) = rest.split_at(count);
-                statements.push((rows, step.supplied));
-                rest = others;
-            }
-        }
-
+        let chunks = self.chunks(plan, limits);
         let depth = C::TransactionManager::transaction_manager_status_mut(conn)
             .transaction_depth()
             .map_err(Error::Connection)?;
+        let total = self.batch.len();
         let mut send_all = |conn: &mut C| {
-            let mut count = Count::begin(conn, self.leaves_rows(&statements))?;
+            let mut count = Count::begin(conn, self.leaves_rows(plan))?;
             let mut sent = 0;
-            for (i, (rows, supplied)) in statements.iter().enumerate() {
-                count.add(self.send(conn, rows, *supplied, halve)?);
-                sent += rows.len();
+            for (i, chunk) in chunks.iter().enumerate() {
+                count.add(self.send(conn, *chunk, halve)?);
+                sent += chunk.rows.len();
                 if let Some(report) = &mut options.progress {
-                    let total = self.batch.len();
-                    report(Progress {
-                        rows: if i + 1 == statements.len() { total } else { sent },
-                        total,
-                    });
+                    let is_last = i + 1 == chunks.len();
+                    let rows = if is_last { total } else { sent };
+                    report(Progress { rows, total });
                 }
             }
             Ok(count.end(conn)? + plan.unsent)
         };
         // One statement is all or nothing by itself, but inside of the caller's
         // transaction it takes a savepoint to go on after an error.
-        if depth.is_none() && statements.len() == 1 && !halve {
+        if depth.is_none() && chunks.len() == 1 && !halve {
             return send_all(conn);
         }
         conn.transaction(|conn| {
@@ -303,11 +293,37 @@ where
         })
     }
 
-    /// Are there statements that leave existing rows as they are?
-    fn leaves_rows(&self, statements: &[(&[usize], ColumnSet)]) -> bool {
-        statements
+    /// Cuts the steps of a plan into chunks.
+    fn chunks<'p>(&self, plan: &'p Plan, limits: Limits) -> Vec<Chunk<'p>> {
+        let mut chunks = Vec::new();
+        for step in &plan.steps {
+            let limits = Limits {
+                rows: Self::rows_per_statement(step.supplied, limits).unwrap_or(1),
+                ..limits
+            };
+            let mut rest = &plan.rows[step.rows.clone()];
+            while !rest.is_empty() {
+                let count = match &self.sizes {
+                    Some(sizes) => limits.next(rest.iter().map(|row| sizes[*row])),
+                    None => limits.next(rest.iter().map(|_| 0)),
+                };
+                let (rows, others) = rest.split_at(count);
+                chunks.push(Chunk {
+                    rows,
+                    supplied: step.supplied,
+                    recurs: limits.recurs(count),
+                });
+                rest = others;
+            }
+        }
+        chunks
+    }
+
+    /// Are there steps that leave existing rows as they are?
+    fn leaves_rows(&self, plan: &Plan) -> bool {
+        plan.steps
             .iter()
-            .any(|(_, supplied)| self.catalog.updates(*supplied).is_empty())
+            .any(|step| self.catalog.updates(step.supplied).is_empty())
     }
 
     /// Sends one statement, and returns how many rows it wrote.
@@ -317,13 +333,17 @@ where
     fn send<C>(
         &self,
         conn: &mut C,
-        rows: &[usize],
-        supplied: ColumnSet,
+        chunk: Chunk<'_>,
         halve: bool,
     ) -> core::result::Result<usize, Stop>
     where
         C: Connection<Backend = DB>,
     {
+        let Chunk {
+            rows,
+            supplied,
+            recurs,
+        } = chunk;
         let updates = self.catalog.updates(supplied);
         let statement = ChunkStatement::<DB, B, R> {
             batch: self.batch,
@@ -331,6 +351,7 @@ where
             rows,
             supplied,
             updates: &updates,
+            recurs,
             database: PhantomData,
         };
         let execute = |conn: &mut C| {
@@ -349,8 +370,16 @@ where
         match conn.transaction(execute) {
             Err(Stop::Repeats) => {
                 let (first, second) = rows.split_at(rows.len() / 2);
-                Ok(self.send(conn, first, supplied, halve)?
-                    + self.send(conn, second, supplied, halve)?)
+                let mut written = 0;
+                for rows in [first, second] {
+                    let half = Chunk {
+                        rows,
+                        recurs: rows.len().is_power_of_two(),
+                        ..chunk
+                    };
+                    written += self.send(conn, half, halve)?;
+                }
+                Ok(written)
             }
             result => result,
         }
@@ -389,6 +418,16 @@ fn supplied<B: Borrow<R>, R: Upsertable>(batch: &Batch<B, R>) -> Vec<ColumnSet> 
     } else {
         (0..batch.len()).map(|row| batch.supplied(row)).collect()
     }
+}
+
+/// Rows that go out in one statement.
+#[derive(Clone, Copy)]
+struct Chunk<'p> {
+    /// Positions in the input.
+    rows: &'p [usize],
+    supplied: ColumnSet,
+    /// Is the statement one of few that occur?
+    recurs: bool,
 }
 
 /// Why a plan was not carried out.

@@ -107,7 +107,12 @@ impl Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` on conflict ({})", self.table, self.target.join(", "))?;
+        write!(
+            f,
+            "`{}` on conflict ({})",
+            self.table,
+            self.target.join(", ")
+        )?;
         match self.rows.as_slice() {
             [] => Ok(()),
             [row] => write!(f, ", input row {row}"),
@@ -173,7 +178,10 @@ impl fmt::Display for Error {
                 )
             }
             Self::OtherUniqueIndex { place, index, .. } => {
-                write!(f, "upsert into {place}: a row collides with an existing row on ")?;
+                write!(
+                    f,
+                    "upsert into {place}: a row collides with an existing row on "
+                )?;
                 match index {
                     Some(index) => write!(f, "the unique index `{index}`")?,
                     None => f.write_str("a unique index")?,
@@ -345,8 +353,9 @@ impl From<Error> for DieselError {
                     Self::DatabaseError(DatabaseErrorKind::UniqueViolation, Box::new(message))
                 }
             },
-            Error::Statement { source, .. } | Error::Connection(source) => source,
-            Error::NoUniqueIndex {
+            Error::Statement { source, .. }
+            | Error::Connection(source)
+            | Error::NoUniqueIndex {
                 source: Some(source),
                 ..
             }

@@ -133,9 +133,9 @@ impl Input<'_> {
 
         // The i-th row with a key goes out in wave i.
         let mut waves: Vec<(usize, ColumnSet, usize)> = Vec::with_capacity(rows.len());
-        for group in rows.chunk_by(|a, b| {
-            !self.keys.has_null(*a) && self.keys.class(*a) == self.keys.class(*b)
-        }) {
+        for group in rows
+            .chunk_by(|a, b| !self.keys.has_null(*a) && self.keys.class(*a) == self.keys.class(*b))
+        {
             for (wave, row) in group.iter().enumerate() {
                 waves.push((wave, self.supplied(*row), *row));
             }
@@ -232,4 +232,123 @@ fn prefix(key: &[u8]) -> u64 {
         *to = *from;
     }
     u64::from_be_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::{Equals, KeyPart};
+    use crate::key::KeyKind;
+
+    /// Keys of one text column; a class is the text in lower case.
+    fn keys(rows: &[&str], classes: bool) -> Keys {
+        let mut keys = Keys::with_capacity(rows.len());
+        for row in rows {
+            let equals = if classes {
+                Equals::Class(row.to_lowercase().into_bytes().into())
+            } else {
+                Equals::Same
+            };
+            keys.begin_row();
+            keys.push_part(KeyKind::Text, &KeyPart::new(row.as_bytes(), equals));
+            keys.end_row();
+        }
+        keys
+    }
+
+    fn set(columns: &[usize]) -> ColumnSet {
+        let mut set = ColumnSet::new();
+        for column in columns {
+            set.insert(*column);
+        }
+        set
+    }
+
+    fn input<'i>(keys: &'i Keys, supplied: &'i [ColumnSet]) -> Input<'i> {
+        Input {
+            keys,
+            supplied,
+            duplicates: Duplicates::InOrder,
+            conflict: Conflict::UpdateSome,
+            applies_rows_in_order: false,
+        }
+    }
+
+    fn steps(plan: &Plan) -> Vec<&[usize]> {
+        let rows = |step: &Step| step.rows.clone();
+        plan.steps
+            .iter()
+            .map(|step| &plan.rows[rows(step)])
+            .collect()
+    }
+
+    #[test]
+    fn the_first_and_the_last_row_with_a_key_decide() {
+        let keys = keys(&["b", "a", "b", "b", "c"], false);
+        let supplied = [set(&[0])];
+        let mut input = input(&keys, &supplied);
+
+        let plan = input.sorted(input.select().expect("no policy"));
+        assert_eq!(steps(&plan), [&[1, 0, 4][..], &[3]]);
+        assert_eq!(plan.unsent, 1);
+
+        input.conflict = Conflict::UpdateAll;
+        let plan = input.sorted(vec![0, 1, 2, 3, 4]);
+        assert_eq!(steps(&plan), [&[1, 3, 4][..]]);
+        assert_eq!(plan.unsent, 2);
+
+        input.conflict = Conflict::DoNothing;
+        let plan = input.sorted(vec![0, 1, 2, 3, 4]);
+        assert_eq!(steps(&plan), [&[1, 0, 4][..]]);
+        assert_eq!(plan.unsent, 0);
+    }
+
+    #[test]
+    fn rows_of_one_class_go_in_waves_and_all_are_sent() {
+        let keys = keys(&["b", "B", "a", "b"], true);
+        let supplied = [set(&[0])];
+        let mut input = input(&keys, &supplied);
+        let plan = input.sorted(vec![0, 1, 2, 3]);
+        assert_eq!(steps(&plan), [&[2, 0][..], &[1], &[3]]);
+
+        input.applies_rows_in_order = true;
+        let plan = input.sorted(vec![0, 1, 2, 3]);
+        assert_eq!(steps(&plan), [&[2, 0, 1, 3][..]]);
+    }
+
+    #[test]
+    fn rows_that_supply_different_columns_go_in_different_steps() {
+        let keys = keys(&["b", "a", "c", "b"], false);
+        let (some, all) = (set(&[0]), set(&[0, 1]));
+        let supplied = [all, all, some, some];
+        let plan = input(&keys, &supplied).sorted(vec![0, 1, 2, 3]);
+        assert_eq!(steps(&plan), [&[2][..], &[1, 0], &[3]]);
+        assert_eq!(plan.steps[0].supplied, some);
+    }
+
+    #[test]
+    fn the_order_of_the_input_is_cut_where_a_key_comes_again() {
+        let keys = keys(&["b", "a", "b", "c", "a"], false);
+        let supplied = [set(&[0])];
+        let mut input = input(&keys, &supplied);
+        let plan = input.as_given(vec![0, 1, 2, 3, 4]);
+        assert_eq!(steps(&plan), [&[0, 1][..], &[2, 3, 4]]);
+
+        input.applies_rows_in_order = true;
+        let plan = input.as_given(vec![0, 1, 2, 3, 4]);
+        assert_eq!(steps(&plan), [&[0, 1, 2, 3, 4][..]]);
+    }
+
+    #[test]
+    fn policies_choose_rows() {
+        let keys = keys(&["b", "a", "b", "c", "a"], false);
+        let supplied = [set(&[0])];
+        let mut input = input(&keys, &supplied);
+        input.duplicates = Duplicates::KeepFirst;
+        assert_eq!(input.select(), Ok(vec![0, 1, 3]));
+        input.duplicates = Duplicates::KeepLast;
+        assert_eq!(input.select(), Ok(vec![2, 3, 4]));
+        input.duplicates = Duplicates::Reject;
+        assert_eq!(input.select(), Err(Repeated(vec![vec![0, 2], vec![1, 4]])));
+    }
 }

@@ -9,9 +9,7 @@ pub use crate::field::{
     ColumnDef, ColumnSet, FieldDef, Rule, count_columns, has_columns, has_rule,
 };
 pub use crate::upsertable::{BindFields, Fields, Upsertable};
-pub use crate::value::{
-    AsPlain, AsUnknown, Bind, Nullability, Plain, Probe, ValueVisitor, Whole,
-};
+pub use crate::value::{AsPlain, AsUnknown, Bind, Nullability, Plain, Probe, ValueVisitor, Whole};
 
 use diesel::backend::Backend;
 use diesel::prelude::Column;

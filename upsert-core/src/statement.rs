@@ -63,6 +63,9 @@ pub(crate) struct ChunkStatement<'s, DB, B, R: Fields> {
     pub(crate) supplied: ColumnSet,
     /// The columns that are updated.
     pub(crate) updates: &'s [&'static str],
+    /// Is the statement one of few that occur, so that Diesel may keep it
+    /// prepared?
+    pub(crate) recurs: bool,
     pub(crate) database: PhantomData<DB>,
 }
 
@@ -74,6 +77,9 @@ where
 {
     /// Writes the statement. What is bound lives in the batch, not in `self`.
     fn walk(&self, mut out: AstPass<'_, 's, DB>) -> QueryResult<()> {
+        if !self.recurs {
+            out.unsafe_to_cache_prepared();
+        }
         // --- INSERT INTO "products" ("sku", "name")
         out.push_sql("INSERT INTO ");
         out.push_sql(&self.catalog.table);
@@ -199,7 +205,7 @@ where
     B: Borrow<R>,
     R: BindFields<DB>,
 {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         if self.rows.is_empty() {
             return Err(DieselError::QueryBuilderError(
                 "a statement needs at least one row".into(),
@@ -210,13 +216,13 @@ where
                 "the rows of one statement have to supply the same columns".into(),
             ));
         }
-        out.unsafe_to_cache_prepared();
         ChunkStatement {
             batch: &self.batch,
             catalog: &self.catalog,
             rows: &self.rows,
             supplied: self.supplied,
             updates: &self.updates,
+            recurs: false,
             database: PhantomData,
         }
         .walk(out)

@@ -10,7 +10,8 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
 use diesel::sql_types::{BigInt, Text};
 
 use super::{
-    ConflictClause, Dialect, Equals, Fault, KeyKind, KeyPart, Target, encode_by_collector, fold_ascii,
+    ConflictClause, Dialect, Equals, Fault, KeyKind, KeyPart, Target, encode_by_collector,
+    fold_ascii,
 };
 use crate::error::message;
 
@@ -301,5 +302,19 @@ impl QueryFragment<Mysql> for CountUniqueIndexes<'_> {
         out.push_bind_param::<BigInt, _>(&self.count)?;
         out.push_sql(") matching), 1))");
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_split_at_their_quotes() {
+        assert_eq!(split_name("`t`"), (None, "t".to_owned()));
+        assert_eq!(
+            split_name("`my.db`.`odd``name`"),
+            (Some("my.db".to_owned()), "odd`name".to_owned())
+        );
     }
 }

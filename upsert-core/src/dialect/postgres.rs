@@ -48,7 +48,8 @@ impl Dialect for Pg {
     fn fault(error: &DieselError) -> Fault {
         match (error, message(error)) {
             (_, Some(message))
-                if message.contains("no unique or exclusion constraint matching the ON CONFLICT") =>
+                if message
+                    .contains("no unique or exclusion constraint matching the ON CONFLICT") =>
             {
                 Fault::NoUniqueIndex
             }

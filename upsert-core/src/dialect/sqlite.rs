@@ -17,6 +17,8 @@ impl Dialect for Sqlite {
     const MAX_BINDS: usize = 32_766;
     // Measured: more rows win nothing, and take longer to parse the first time.
     const MAX_ROWS: usize = 128;
+    // There is no round trip to save.
+    const SPLITS_REST: bool = true;
     const APPLIES_ROWS_IN_ORDER: bool = true;
 
     fn push_conflict_clause(
@@ -47,15 +49,14 @@ impl Dialect for Sqlite {
             {
                 Fault::NoUniqueIndex
             }
-            (
-                DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _),
-                Some(message),
-            ) => Fault::UniqueViolation(
-                // The message lists columns, never values.
-                message
-                    .strip_prefix("UNIQUE constraint failed: ")
-                    .map(str::to_owned),
-            ),
+            (DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _), Some(message)) => {
+                Fault::UniqueViolation(
+                    // The message lists columns, never values.
+                    message
+                        .strip_prefix("UNIQUE constraint failed: ")
+                        .map(str::to_owned),
+                )
+            }
             _ => Fault::Other,
         }
     }
