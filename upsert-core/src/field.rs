@@ -42,17 +42,20 @@ pub struct ColumnSet(u128);
 
 impl ColumnSet {
     /// The empty set.
+    #[inline]
     #[must_use]
     pub const fn new() -> Self {
         Self(0)
     }
 
     /// Adds the column at `position`, which is below 128.
+    #[inline]
     pub fn insert(&mut self, position: usize) {
         self.0 |= 1 << position;
     }
 
     /// Is the column at `position` in the set?
+    #[inline]
     #[must_use]
     pub fn contains(self, position: usize) -> bool {
         position < MAX_COLUMNS && self.0 & (1 << position) != 0

@@ -41,6 +41,7 @@ impl<B: Borrow<R>, R: Fields> Batch<B, R> {
         supplied
     }
 
+    #[inline]
     pub(crate) fn visit<'b, DB, V>(&'b self, row: usize, column: usize, visitor: V) -> V::Output
     where
         DB: Dialect,
@@ -91,17 +92,18 @@ where
             out.push_identifier(self.catalog.columns[column])?;
         }
         // --- VALUES ($1, $2), ($3, $4)
+        let columns: Vec<usize> = self.supplied.iter().collect();
         out.push_sql(") VALUES (");
         for (i, row) in self.rows.iter().enumerate() {
             if i > 0 {
                 out.push_sql("), (");
             }
-            for (j, column) in self.supplied.iter().enumerate() {
+            for (j, column) in columns.iter().enumerate() {
                 if j > 0 {
                     out.push_sql(", ");
                 }
-                let bind = PushBind(out.reborrow());
-                self.batch.visit::<DB, _>(*row, column, bind)?;
+                self.batch
+                    .visit::<DB, _>(*row, *column, PushBind(&mut out))?;
             }
         }
         out.push_sql(")");
@@ -128,12 +130,13 @@ impl<DB, B, R: Fields> QueryId for ChunkStatement<'_, DB, B, R> {
 }
 
 /// Binds a value.
-struct PushBind<'a, 'b, DB: Dialect>(AstPass<'a, 'b, DB>);
+struct PushBind<'p, 'a, 'b, DB: Dialect>(&'p mut AstPass<'a, 'b, DB>);
 
-impl<'b, DB: Dialect> ValueVisitor<'b, DB> for PushBind<'_, 'b, DB> {
+impl<'b, DB: Dialect> ValueVisitor<'b, DB> for PushBind<'_, '_, 'b, DB> {
     type Output = QueryResult<()>;
 
-    fn visit<ST, T>(mut self, value: &'b T, _: Plain<'b>) -> QueryResult<()>
+    #[inline]
+    fn visit<ST, T>(self, value: &'b T, _: Plain<'b>) -> QueryResult<()>
     where
         ST: SqlType,
         DB: HasSqlType<ST>,

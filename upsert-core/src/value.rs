@@ -55,6 +55,7 @@ where
     DB: Backend + HasSqlType<ST>,
     T: ToSql<ST, DB> + ?Sized,
 {
+    #[inline]
     fn bind<'b, V: ValueVisitor<'b, DB>>(&'b self, plain: Plain<'b>, visitor: V) -> V::Output {
         visitor.visit::<ST, T>(self, plain)
     }
@@ -66,6 +67,7 @@ where
     DB: Backend + HasSqlType<ST>,
     Self: ToSql<ST, DB>,
 {
+    #[inline]
     fn bind<'b, V: ValueVisitor<'b, DB>>(&'b self, plain: Plain<'b>, visitor: V) -> V::Output {
         visitor.visit::<ST, Self>(self, plain)
     }
@@ -77,6 +79,7 @@ where
     DB: Backend + HasSqlType<ST>,
     T: ToSql<ST, DB>,
 {
+    #[inline]
     fn bind<'b, V: ValueVisitor<'b, DB>>(&'b self, plain: Plain<'b>, visitor: V) -> V::Output {
         match self {
             Some(value) => visitor.visit::<ST, T>(value, plain),
@@ -129,6 +132,7 @@ pub trait PlainType {
 macro_rules! plain_types {
     ($($ty:ty: |$value:ident| $plain:expr,)*) => {$(
         impl PlainType for $ty {
+            #[inline]
             fn plain(&self) -> Plain<'_> {
                 let $value = self;
                 $plain
@@ -157,6 +161,7 @@ plain_types! {
 }
 
 impl<const N: usize> PlainType for [u8; N] {
+    #[inline]
     fn plain(&self) -> Plain<'_> {
         Plain::Bytes(self)
     }
@@ -165,6 +170,7 @@ impl<const N: usize> PlainType for [u8; N] {
 macro_rules! plain_pointers {
     ($($ty:ty),*) => {$(
         impl<T: PlainType + ?Sized> PlainType for $ty {
+            #[inline]
             fn plain(&self) -> Plain<'_> {
                 (**self).plain()
             }
@@ -175,6 +181,7 @@ macro_rules! plain_pointers {
 plain_pointers!(&T, Box<T>, std::sync::Arc<T>, std::rc::Rc<T>);
 
 impl<T: PlainType> PlainType for Option<T> {
+    #[inline]
     fn plain(&self) -> Plain<'_> {
         self.as_ref().map_or(Plain::Null, PlainType::plain)
     }
@@ -183,7 +190,7 @@ impl<T: PlainType> PlainType for Option<T> {
 /// A field, asked for its [`Plain`] value whether or not its type has one.
 ///
 /// `(&&Probe(&field)).plain()` takes [`AsPlain`] where the type is a
-/// [`PlainType`] and [`AsUnknown`] elsewhere, because method lookup tries the
+/// `PlainType` and [`AsUnknown`] elsewhere, because method lookup tries the
 /// receiver `&&Probe` before `&Probe`.
 #[derive(Debug)]
 pub struct Probe<'b, T: ?Sized>(pub &'b T);
@@ -195,6 +202,7 @@ pub trait AsPlain<'b> {
 }
 
 impl<'b, T: PlainType + ?Sized> AsPlain<'b> for &Probe<'b, T> {
+    #[inline]
     fn plain(&self) -> Plain<'b> {
         self.0.plain()
     }
@@ -207,6 +215,7 @@ pub trait AsUnknown<'b> {
 }
 
 impl<'b, T: ?Sized> AsUnknown<'b> for Probe<'b, T> {
+    #[inline]
     fn plain(&self) -> Plain<'b> {
         Plain::Unknown
     }
