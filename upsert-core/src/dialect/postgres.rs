@@ -93,11 +93,11 @@ impl QueryId for InexactColumns<'_> {
 
 impl QueryFragment<Pg> for InexactColumns<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        // `citext` and `char(n)` are types of their own, `timestamp(p)` has a
-        // type modifier, as `varchar(n)` has, which rounds nothing; a
-        // nondeterministic collation holds different text equal. A row-level
-        // BEFORE INSERT trigger (bits 1, 2 and 4 of `tgtype`) sees the key
-        // before the index does.
+        // Types that are not listed, `citext` and `char(n)` among them, may hold
+        // different binds equal. A type modifier other than a length rounds, as
+        // in `timestamp(0)`; a nondeterministic collation holds different text
+        // equal. A row-level BEFORE INSERT trigger (bits 1, 2 and 4 of `tgtype`)
+        // sees the key before the index does.
         out.push_sql(
             "SELECT a.attnum FROM pg_catalog.pg_attribute a \
              JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
@@ -108,9 +108,12 @@ impl QueryFragment<Pg> for InexactColumns<'_> {
         out.push_sql(") AND a.attname = ANY(");
         out.push_bind_param::<Array<Text>, _>(self.columns)?;
         out.push_sql(
-            ") AND (NOT COALESCE(c.collisdeterministic, true) \
-             OR t.typname = 'citext' OR t.typname = 'bpchar' \
-             OR (a.atttypmod <> -1 AND t.typcategory <> 'S')) \
+            ") AND NOT (COALESCE(c.collisdeterministic, true) \
+             AND (t.typtype = 'e' OR (t.typnamespace = 'pg_catalog'::regnamespace \
+             AND t.typname IN ('text', 'varchar', 'bool', 'int2', 'int4', 'int8', 'oid', 'uuid', \
+             'bytea', 'date', 'time', 'timestamp', 'timestamptz', 'macaddr', 'macaddr8', 'inet', \
+             'cidr'))) \
+             AND (a.atttypmod = -1 OR t.typcategory = 'S')) \
              UNION ALL SELECT g.tgtype FROM pg_catalog.pg_trigger g \
              WHERE g.tgrelid = pg_catalog.to_regclass(",
         );
