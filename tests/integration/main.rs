@@ -1,4 +1,16 @@
 //! Tests against databases: SQLite always, servers with their features.
 
+mod airports;
+mod atomicity;
+mod calls;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod deadlocks;
+mod duplicates;
+mod errors;
+mod large;
+mod none;
 mod property;
+mod shapes;
+mod sql_text;
+mod statements;
 mod support;

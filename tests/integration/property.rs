@@ -116,8 +116,8 @@ fn cases() -> impl Strategy<Value = Case> {
         1 => Just(Duplicates::KeepLast),
         1 => Just(Duplicates::Reject),
     ];
-    (kinds, any::<bool>(), 1..45_usize, policies)
-        .prop_flat_map(|(kind, levels, chunk_size, duplicates)| {
+    (kinds, any::<bool>(), 1..45_usize, policies).prop_flat_map(
+        |(kind, levels, chunk_size, duplicates)| {
             (items(8, false), items(40, levels)).prop_map(move |(existing, rows)| Case {
                 kind,
                 existing,
@@ -125,7 +125,8 @@ fn cases() -> impl Strategy<Value = Case> {
                 chunk_size,
                 duplicates,
             })
-        })
+        },
+    )
 }
 
 /// The table after `rows` one by one, and how many of them were written.

@@ -1,19 +1,27 @@
 //! A database for each test, on every database system that is built in.
 
-use diesel::connection::SimpleConnection;
+use std::sync::{Arc, Mutex};
+
+use diesel::connection::{Connection, InstrumentationEvent, SimpleConnection};
 use diesel::prelude::*;
 
 /// Runs each function as a test on SQLite, PostgreSQL and MySQL.
 ///
 /// `database` is a `TestDatabase` of the system's module; the functions are
-/// compiled once for each system.
+/// compiled once for each system. The items in `shared { .. }`, if there are
+/// any, are too, with `Conn` for the system's connection: diesel's queries run
+/// on a connection that is known, and are hard to write for any.
 macro_rules! on_every_database {
-    ($($(#[$meta:meta])* fn $name:ident($database:ident) $body:block)*) => {
+    (
+        $(shared { $($item:item)* })?
+        $($(#[$meta:meta])* fn $name:ident($database:ident) $body:block)*
+    ) => {
         mod on_sqlite {
             #[allow(unused_imports)]
             use super::*;
             #[allow(unused_imports)]
             use crate::support::sqlite::{self as system, Conn};
+            $($($item)*)?
             $($(#[$meta])* fn $name() {
                 #[allow(unused_mut, unused_variables)]
                 let mut $database = system::TestDatabase::new();
@@ -26,6 +34,7 @@ macro_rules! on_every_database {
             use super::*;
             #[allow(unused_imports)]
             use crate::support::postgres::{self as system, Conn};
+            $($($item)*)?
             $($(#[$meta])* fn $name() {
                 #[allow(unused_mut, unused_variables)]
                 let mut $database = system::TestDatabase::new();
@@ -38,6 +47,7 @@ macro_rules! on_every_database {
             use super::*;
             #[allow(unused_imports)]
             use crate::support::mysql::{self as system, Conn};
+            $($($item)*)?
             $($(#[$meta])* fn $name() {
                 #[allow(unused_mut, unused_variables)]
                 let mut $database = system::TestDatabase::new();
@@ -47,6 +57,109 @@ macro_rules! on_every_database {
     };
 }
 pub(crate) use on_every_database;
+
+/// A database system, where a test differs from one to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum System {
+    Sqlite,
+    #[cfg(feature = "postgres")]
+    Postgres,
+    #[cfg(feature = "mysql")]
+    Mysql,
+}
+
+/// What a connection did, as diesel's instrumentation sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// A statement was sent; its text, without binds.
+    Query(String),
+    /// A statement was prepared, to be kept.
+    Cache(String),
+    /// A transaction began, or a savepoint was set.
+    Begin,
+    /// A transaction was committed, or a savepoint released.
+    Commit,
+    /// A transaction or a savepoint was rolled back.
+    Rollback,
+}
+
+/// The events of a connection.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Recorder(Arc<Mutex<Vec<Event>>>);
+
+impl Recorder {
+    /// Records what `conn` does from now on.
+    pub(crate) fn of<C: Connection>(conn: &mut C) -> Self {
+        let recorder = Self::default();
+        let events = Arc::clone(&recorder.0);
+        conn.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+            let event = match event {
+                InstrumentationEvent::StartQuery { query, .. } => {
+                    let query = query.to_string();
+                    let sql = query.split(" -- binds: ").next().unwrap_or_default();
+                    Event::Query(sql.to_owned())
+                }
+                InstrumentationEvent::CacheQuery { sql, .. } => Event::Cache(sql.to_owned()),
+                InstrumentationEvent::BeginTransaction { .. } => Event::Begin,
+                InstrumentationEvent::CommitTransaction { .. } => Event::Commit,
+                InstrumentationEvent::RollbackTransaction { .. } => Event::Rollback,
+                _ => return,
+            };
+            events.lock().unwrap().push(event);
+        });
+        recorder
+    }
+
+    /// The events since the last time.
+    pub(crate) fn take(&self) -> Vec<Event> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+
+    /// The statements that write rows, since the last time.
+    pub(crate) fn take_upserts(&self) -> Vec<String> {
+        let events = self.take().into_iter();
+        let upserts = events.filter_map(|event| match event {
+            Event::Query(sql) if sql.starts_with("INSERT INTO") => Some(sql),
+            _ => None,
+        });
+        upserts.collect()
+    }
+
+    /// The upserts that were prepared to be kept, since the last time.
+    pub(crate) fn take_cached(&self) -> Vec<String> {
+        let events = self.take().into_iter();
+        let cached = events.filter_map(|event| match event {
+            Event::Cache(sql) if sql.starts_with("INSERT INTO") => Some(sql),
+            _ => None,
+        });
+        cached.collect()
+    }
+}
+
+/// Numbers that look random and are the same in every run.
+#[derive(Debug)]
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    /// A number below `bound`.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        // xorshift64
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from((self.0 >> 11) % bound as u64).unwrap()
+    }
+
+    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
+        for i in (1..items.len()).rev() {
+            items.swap(i, self.below(i + 1));
+        }
+    }
+}
 
 /// A number that no other test of this machine has.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
@@ -73,6 +186,8 @@ fn server(variable: &str) -> String {
 
 pub(crate) mod sqlite {
     use super::*;
+
+    pub(crate) const SYSTEM: System = System::Sqlite;
 
     /// How many cases a property is tried with.
     pub(crate) const CASES: u32 = 2000;
@@ -145,6 +260,8 @@ pub(crate) mod sqlite {
 pub(crate) mod postgres {
     use super::*;
 
+    pub(crate) const SYSTEM: System = System::Postgres;
+
     /// How many cases a property is tried with.
     pub(crate) const CASES: u32 = 200;
 
@@ -162,7 +279,8 @@ pub(crate) mod postgres {
             let schema = unique_name();
             let base = server("PG_DATABASE_URL");
             let mut conn = PgConnection::establish(&base).unwrap();
-            conn.batch_execute(&format!("CREATE SCHEMA {schema}")).unwrap();
+            conn.batch_execute(&format!("CREATE SCHEMA {schema}"))
+                .unwrap();
             let separator = if base.contains('?') { '&' } else { '?' };
             let url = format!("{base}{separator}options=-csearch_path%3D{schema}");
             Self {
@@ -187,6 +305,38 @@ pub(crate) mod postgres {
         }
     }
 
+    /// Keeps tests that need an extension apart: a database has it once, in one
+    /// schema.
+    ///
+    /// To be taken before the test's database is made, so that it outlives it.
+    pub(crate) struct ExtensionLock(Conn);
+
+    impl ExtensionLock {
+        pub(crate) fn take() -> Self {
+            let mut conn = PgConnection::establish(&server("PG_DATABASE_URL")).unwrap();
+            conn.batch_execute("SELECT pg_advisory_lock(hashtext('upsert extensions'))")
+                .unwrap();
+            Self(conn)
+        }
+
+        /// Creates the extension in the schema of `database`, or makes the one
+        /// known that is there.
+        pub(crate) fn create(&mut self, extension: &str, database: &mut TestDatabase) {
+            let schema = &database.schema;
+            self.0
+                .batch_execute(&format!(
+                    "SET client_min_messages = warning; \
+                     CREATE EXTENSION IF NOT EXISTS {extension} SCHEMA {schema}",
+                ))
+                .unwrap();
+            database.run(&format!(
+                "SELECT set_config('search_path', '{schema}, ' || quote_ident(nspname), false) \
+                 FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace \
+                 WHERE extname = '{extension}'",
+            ));
+        }
+    }
+
     impl Drop for TestDatabase {
         fn drop(&mut self) {
             // A connection of its own: the test may have left its in any state.
@@ -205,6 +355,8 @@ pub(crate) mod postgres {
 #[cfg(feature = "mysql")]
 pub(crate) mod mysql {
     use super::*;
+
+    pub(crate) const SYSTEM: System = System::Mysql;
 
     /// How many cases a property is tried with.
     pub(crate) const CASES: u32 = 200;

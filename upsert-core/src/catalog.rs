@@ -3,7 +3,7 @@
 use diesel::query_builder::{QueryBuilder, QueryFragment};
 use diesel::result::QueryResult;
 
-use crate::dialect::{ConflictClause, Dialect, Target};
+use crate::dialect::{ConflictClause, Dialect, unquote};
 use crate::field::{ColumnSet, FieldDef, MAX_COLUMNS, Rule};
 use crate::upsertable::{BindFields, Upsertable};
 
@@ -65,14 +65,6 @@ impl Catalog {
         })
     }
 
-    /// The conflict target, to be looked up.
-    pub(crate) fn target(&self) -> Target<'_> {
-        Target {
-            table: &self.table,
-            columns: &self.target,
-        }
-    }
-
     /// The columns that are updated by rows which supply `supplied`.
     pub(crate) fn updates(&self, supplied: ColumnSet) -> Vec<&'static str> {
         self.updates
@@ -92,12 +84,10 @@ impl Catalog {
 
     /// The table's name without quotes, for errors.
     pub(crate) fn plain_table(&self) -> String {
-        self.table.replace(['"', '`'], "")
-    }
-
-    /// Has a row columns that are inserted and never updated?
-    pub(crate) fn keeps_columns(&self) -> bool {
-        self.columns.len() > self.keys.len() + self.updates.len()
+        match unquote(&self.table) {
+            (Some(schema), table) => format!("{schema}.{table}"),
+            (None, table) => table,
+        }
     }
 }
 

@@ -51,6 +51,10 @@ pub trait Dialect: Backend<QueryBuilder: Default> + Default + 'static {
     /// trips to a server.
     const SPLITS_REST: bool = false;
 
+    /// Are the rows of a single statement sorted too? It keeps callers from
+    /// deadlocking each other.
+    const SORTS_FEW_ROWS: bool = true;
+
     /// The most bytes of rows in one statement, or `None` where their size does
     /// not matter and need not be measured.
     const MAX_BYTES: Option<usize> = None;
@@ -81,7 +85,8 @@ pub trait Dialect: Backend<QueryBuilder: Default> + Default + 'static {
         T: ToSql<ST, Self> + ?Sized;
 
     /// Which other values the database may hold equal to the key column value
-    /// that is encoded as `bytes`.
+    /// that is encoded as `bytes`, if [`inspect`](Dialect::inspect) finds that
+    /// rows may be sorted.
     ///
     /// By default any, so that rows are sent in the order of the input.
     #[must_use]
@@ -110,29 +115,19 @@ pub trait Dialect: Backend<QueryBuilder: Default> + Default + 'static {
         Ok(())
     }
 
-    /// Looks into the catalog whether the table has a unique index on the
-    /// conflict target, where the database would not say so by itself.
+    /// Looks into the catalog at the conflict target of a call.
     ///
-    /// By default yes, without a look.
-    fn has_unique_index<C: Connection<Backend = Self>>(
+    /// By default it does not look: a database that needs a unique index says
+    /// so itself, and the keys are what [`key_part`](Dialect::key_part) says.
+    fn inspect<C: Connection<Backend = Self>>(
         conn: &mut C,
         target: &Target<'_>,
-    ) -> QueryResult<bool> {
+    ) -> QueryResult<Inspection> {
         let _ = (conn, target);
-        Ok(true)
-    }
-
-    /// Looks into the catalog whether the columns of the conflict target
-    /// compare as their binds do: no collation, no rounding, no padding, no
-    /// trigger that changes them.
-    ///
-    /// By default unknown, without a look.
-    fn compares_binds<C: Connection<Backend = Self>>(
-        conn: &mut C,
-        target: &Target<'_>,
-    ) -> QueryResult<Option<bool>> {
-        let _ = (conn, target);
-        Ok(None)
+        Ok(Inspection {
+            has_unique_index: true,
+            may_sort: true,
+        })
     }
 
     /// The largest statement in bytes that the server takes, if statements of
@@ -180,6 +175,54 @@ pub struct Target<'t> {
     pub table: &'t str,
     /// The columns.
     pub columns: &'t [&'static str],
+    /// Is it needed to know whether the rows may be sorted?
+    pub sorts: bool,
+    /// Has a column a type of which the database may hold different binds
+    /// equal?
+    pub depends_on_column: bool,
+}
+
+impl Target<'_> {
+    /// The schema and the table, unquoted.
+    #[must_use]
+    pub fn names(&self) -> (Option<String>, String) {
+        unquote(self.table)
+    }
+}
+
+/// The schema and the table of a quoted name.
+pub(crate) fn unquote(name: &str) -> (Option<String>, String) {
+    let mut chars = name.chars().peekable();
+    let quote = chars.peek().copied().unwrap_or('"');
+    let (mut schema, mut part) = (None, String::new());
+    let mut is_inside = false;
+    while let Some(char) = chars.next() {
+        if char == quote {
+            // A quote inside of a name is doubled.
+            if is_inside && chars.next_if_eq(&quote).is_some() {
+                part.push(quote);
+            } else {
+                is_inside = !is_inside;
+            }
+        } else if char == '.' && !is_inside {
+            schema = Some(core::mem::take(&mut part));
+        } else {
+            part.push(char);
+        }
+    }
+    (schema, part)
+}
+
+/// What the catalog says of a conflict target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)] // a dialect makes it
+pub struct Inspection {
+    /// Has the table a unique index on the target, as far as can be seen?
+    pub has_unique_index: bool,
+    /// Does the database hold keys equal only as [`Dialect::key_part`] says, so
+    /// that rows may be sorted? No collation, type, trigger or setting is in
+    /// the way. Matters only if [`Target::sorts`].
+    pub may_sort: bool,
 }
 
 /// A value of a key column, encoded to be compared and sorted.
@@ -293,20 +336,17 @@ fn push_on_conflict<DB: Backend>(
 /// The class of text under the collations that compare without regard to case
 /// and to trailing spaces, or `None` where other characters may be equal too.
 ///
-/// For text in printable ASCII this is a class under every collation that
-/// SQLite and MySQL come with: the pairs of letters that some languages hold
-/// equal (i, j and y; u, v and w) are one letter here. Text outside of it may
-/// have accents, ligatures or ignored characters, which no short rule covers.
+/// For text in printable ASCII this is a class under the collations that are not
+/// of one language. Text outside of it may have accents, ligatures or ignored
+/// characters, which no short rule covers.
 #[cfg(any(feature = "sqlite", feature = "mysql"))]
 fn fold_ascii(text: &[u8]) -> Equals<'_> {
     let mut folded = Vec::with_capacity(text.len());
     for byte in text {
-        folded.push(match byte.to_ascii_lowercase() {
-            b'j' | b'y' => b'i',
-            b'v' | b'w' => b'u',
-            byte @ 0x20..=0x7e => byte,
-            _ => return Equals::Unknown,
-        });
+        if !matches!(byte, 0x20..=0x7e) {
+            return Equals::Unknown;
+        }
+        folded.push(byte.to_ascii_lowercase());
     }
     let end = folded
         .iter()
@@ -322,11 +362,33 @@ mod tests {
 
     #[test]
     fn text_is_folded_as_collations_may_compare_it() {
-        assert_eq!(fold_ascii(b"Straw  "), fold_ascii(b"sTRAV"));
-        assert_eq!(fold_ascii(b"J"), fold_ascii(b"y"));
+        assert_eq!(fold_ascii(b"Straw  "), fold_ascii(b"sTRAW"));
         assert_ne!(fold_ascii(b" a"), fold_ascii(b"a"));
         assert_ne!(fold_ascii(b"a-b"), fold_ascii(b"ab"));
         assert_eq!(fold_ascii(b" "), fold_ascii(b""));
+    }
+
+    #[test]
+    fn names_are_split_at_their_quotes() {
+        let names = |table| {
+            Target {
+                table,
+                columns: &[],
+                sorts: true,
+                depends_on_column: false,
+            }
+            .names()
+        };
+        assert_eq!(names("`t`"), (None, "t".to_owned()));
+        assert_eq!(
+            names("`my.db`.`odd``name`"),
+            (Some("my.db".to_owned()), "odd`name".to_owned())
+        );
+        assert_eq!(names("\"a\".\"b\""), (Some("a".to_owned()), "b".to_owned()));
+        assert_eq!(
+            names("`a`.```.```"),
+            (Some("a".to_owned()), "`.`".to_owned())
+        );
     }
 
     #[test]

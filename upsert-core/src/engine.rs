@@ -9,7 +9,7 @@ use diesel::result::{Error as DieselError, QueryResult};
 use crate::builder::{Options, Progress, Upsert};
 use crate::catalog::Catalog;
 use crate::chunk::Limits;
-use crate::dialect::{Dialect, Encoded, Fault};
+use crate::dialect::{Dialect, Encoded, Fault, Target};
 use crate::error::{Error, Place, Result};
 use crate::field::ColumnSet;
 use crate::key::{EncodeKey, Keys, MeasureValue, Trust};
@@ -133,14 +133,25 @@ where
             keys: &self.keys,
             supplied: &self.supplied,
             duplicates: self.duplicates,
-            conflict: if self.catalog.updates.is_empty() {
-                Conflict::DoNothing
-            } else if self.catalog.keeps_columns() {
-                Conflict::UpdateSome
-            } else {
-                Conflict::UpdateAll
-            },
+            conflict: self.conflict(),
             applies_rows_in_order: DB::APPLIES_ROWS_IN_ORDER,
+        }
+    }
+
+    /// What the rows do to existing rows, if they all supply the same columns.
+    fn conflict(&self) -> Conflict {
+        let Some(supplied) = self.supplied.first() else {
+            return Conflict::DoNothing;
+        };
+        let is_written = |column: &usize| {
+            self.catalog.updates.contains(*column) || self.catalog.keys.contains(column)
+        };
+        if self.catalog.updates(*supplied).is_empty() {
+            Conflict::DoNothing
+        } else if supplied.iter().all(|column| is_written(&column)) {
+            Conflict::UpdateAll
+        } else {
+            Conflict::UpdateSome
         }
     }
 
@@ -158,14 +169,26 @@ where
     where
         C: Connection<Backend = DB>,
     {
-        if !DB::has_unique_index(conn, &self.catalog.target()).map_err(Error::Connection)? {
+        let limits = self.limits(conn)?;
+        let target = Target {
+            table: &self.catalog.table,
+            columns: &self.catalog.target,
+            sorts: self.order(limits) == Order::Ask,
+            depends_on_column: self.keys.depends_on_column,
+        };
+        let inspection = DB::inspect(conn, &target).map_err(Error::Connection)?;
+        if !inspection.has_unique_index {
             return Err(Error::NoUniqueIndex {
                 place: self.place(&[]),
                 source: None,
             });
         }
-        let limits = self.limits(conn)?;
-        let mut plan = if self.may_sort(conn, limits)? {
+        let sorts = match self.order(limits) {
+            Order::Sorted => true,
+            Order::AsGiven => false,
+            Order::Ask => inspection.may_sort,
+        };
+        let mut plan = if sorts {
             self.input().sorted(self.selected.clone())
         } else {
             self.input().as_given(self.selected.clone())
@@ -221,29 +244,37 @@ where
     }
 
     /// May the rows leave the order of the input?
-    fn may_sort<C>(&self, conn: &mut C, limits: Limits) -> Result<bool>
-    where
-        C: Connection<Backend = DB>,
-    {
+    fn order(&self, limits: Limits) -> Order {
         if self.selected.len() < 2 || self.keys.trust == Trust::None {
-            return Ok(false);
+            return Order::AsGiven;
         }
-        if DB::APPLIES_ROWS_IN_ORDER || !self.keys.depends_on_column {
-            return Ok(true);
-        }
-        let different = self.input().count_keys(&self.selected);
-        let one_statement = match self.supplied.as_slice() {
-            [all] => Self::rows_per_statement(*all, limits).is_some_and(|rows| different <= rows),
-            _ => false,
+        let fits = |rows, supplied| {
+            Self::rows_per_statement(supplied, limits).is_some_and(|limit| rows <= limit)
         };
-        // If all different keys meet in one statement that updates, the
-        // database refuses those that it holds equal.
-        if different < 2 || (one_statement && !self.catalog.updates.is_empty()) {
-            return Ok(true);
+        let is_sorted_in_vain = !DB::SORTS_FEW_ROWS
+            && self
+                .supplied
+                .iter()
+                .all(|supplied| fits(self.selected.len(), *supplied));
+        if is_sorted_in_vain {
+            return Order::AsGiven;
         }
-        let compares_binds =
-            DB::compares_binds(conn, &self.catalog.target()).map_err(Error::Connection)?;
-        Ok(compares_binds.unwrap_or(true))
+        let keys = self.input().count_keys(&self.selected);
+        if keys < 2 {
+            return Order::Sorted;
+        }
+        // If all different keys meet in one statement that updates, a database
+        // that takes a key only once refuses those that it holds equal.
+        match self.supplied.as_slice() {
+            [all]
+                if !DB::APPLIES_ROWS_IN_ORDER
+                    && fits(keys, *all)
+                    && !self.catalog.updates(*all).is_empty() =>
+            {
+                Order::Sorted
+            }
+            _ => Order::Ask,
+        }
     }
 
     fn rows_per_statement(supplied: ColumnSet, limits: Limits) -> Option<usize> {
@@ -418,6 +449,15 @@ fn supplied<B: Borrow<R>, R: Upsertable>(batch: &Batch<B, R>) -> Vec<ColumnSet> 
     } else {
         (0..batch.len()).map(|row| batch.supplied(row)).collect()
     }
+}
+
+/// Which order the rows of a call may have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    AsGiven,
+    Sorted,
+    /// Sorted if the catalog says so.
+    Ask,
 }
 
 /// Rows that go out in one statement.

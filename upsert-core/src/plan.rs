@@ -25,6 +25,7 @@ pub(crate) struct Input<'i> {
     /// The columns that each row supplies, or one set for all rows.
     pub(crate) supplied: &'i [ColumnSet],
     pub(crate) duplicates: Duplicates,
+    /// Matters only if all rows supply the same columns.
     pub(crate) conflict: Conflict,
     /// May a statement hold rows with the same key?
     pub(crate) applies_rows_in_order: bool,
@@ -185,10 +186,12 @@ impl Input<'_> {
         }
     }
 
-    /// The number of different keys among `rows`.
+    /// The number of different keys among `rows`; each with a NULL counts.
     pub(crate) fn count_keys(&self, rows: &[usize]) -> usize {
-        let keys: HashSet<&[u8]> = rows.iter().map(|row| self.keys.key(*row)).collect();
-        keys.len()
+        let (nulls, keys): (Vec<usize>, Vec<usize>) =
+            rows.iter().partition(|row| self.keys.has_null(**row));
+        let keys: HashSet<&[u8]> = keys.into_iter().map(|row| self.keys.key(row)).collect();
+        keys.len() + nulls.len()
     }
 
     fn sort_by_class(&self, rows: &mut Vec<usize>) {

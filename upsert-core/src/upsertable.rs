@@ -15,6 +15,11 @@ use crate::value::ValueVisitor;
 /// The columns that a struct writes, whatever the database.
 ///
 /// `#[derive(Upsertable)]` implements it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say which columns its fields are",
+    note = "consider `#[derive(Upsertable)]` on `{Self}`, with `#[upsert(embedded)]` where it is \
+            an `embed` field of a model"
+)]
 pub trait Fields {
     /// The table, as `diesel::table!` made it.
     type Table;
@@ -70,7 +75,8 @@ pub trait BindFields<DB: Backend>: Fields {
 /// Implemented by [`#[derive(Upsertable)]`](derive@crate::Upsertable).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be upserted",
-    note = "consider `#[derive(Upsertable)]` on `{Self}`"
+    note = "consider `#[derive(Upsertable)]` on `{Self}`",
+    note = "a struct with `#[upsert(embedded)]` is a part of a model and not a model"
 )]
 pub trait Upsertable: Fields + Sized {
     /// The table's primary key, the conflict target where no field is marked

@@ -37,8 +37,9 @@ pub trait ValueVisitor<'b, DB: Backend> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be written to a column of the SQL type `{ST}` on `{DB}`",
     label = "the table's column has the SQL type `{ST}`",
-    note = "the field's type has to implement `ToSql<{ST}, {DB}>`, and an `Option` needs a \
-            column that is `Nullable`, or has a default"
+    note = "the field's type has to implement `ToSql<{ST}, {DB}>`",
+    note = "an `Option` with `treat_none_as_default_value = false` needs a column that is \
+            `Nullable`"
 )]
 pub trait Bind<ST, How, DB: Backend> {
     /// Hands the value to `visitor`.
@@ -49,6 +50,7 @@ pub trait Bind<ST, How, DB: Backend> {
 #[derive(Debug, Clone, Copy)]
 pub struct Whole;
 
+#[diagnostic::do_not_recommend]
 impl<T, ST, DB> Bind<ST, Whole, DB> for T
 where
     ST: SqlType,
@@ -61,6 +63,7 @@ where
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T, ST, DB> Bind<ST, is_nullable::IsNullable, DB> for Option<T>
 where
     ST: SqlType,
@@ -73,6 +76,7 @@ where
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T, ST, DB> Bind<ST, is_nullable::NotNull, DB> for Option<T>
 where
     ST: SqlType,
@@ -189,7 +193,7 @@ impl<T: PlainType> PlainType for Option<T> {
 
 /// A field, asked for its [`Plain`] value whether or not its type has one.
 ///
-/// `(&&Probe(&field)).plain()` takes [`AsPlain`] where the type is a
+/// `(&&Probe(&field)).__upsert_plain()` takes [`AsPlain`] where the type is a
 /// `PlainType` and [`AsUnknown`] elsewhere, because method lookup tries the
 /// receiver `&&Probe` before `&Probe`.
 #[derive(Debug)]
@@ -198,12 +202,12 @@ pub struct Probe<'b, T: ?Sized>(pub &'b T);
 /// See [`Probe`].
 pub trait AsPlain<'b> {
     /// The field's value.
-    fn plain(&self) -> Plain<'b>;
+    fn __upsert_plain(&self) -> Plain<'b>;
 }
 
 impl<'b, T: PlainType + ?Sized> AsPlain<'b> for &Probe<'b, T> {
     #[inline]
-    fn plain(&self) -> Plain<'b> {
+    fn __upsert_plain(&self) -> Plain<'b> {
         self.0.plain()
     }
 }
@@ -211,12 +215,12 @@ impl<'b, T: PlainType + ?Sized> AsPlain<'b> for &Probe<'b, T> {
 /// See [`Probe`].
 pub trait AsUnknown<'b> {
     /// [`Plain::Unknown`].
-    fn plain(&self) -> Plain<'b>;
+    fn __upsert_plain(&self) -> Plain<'b>;
 }
 
 impl<'b, T: ?Sized> AsUnknown<'b> for Probe<'b, T> {
     #[inline]
-    fn plain(&self) -> Plain<'b> {
+    fn __upsert_plain(&self) -> Plain<'b> {
         Plain::Unknown
     }
 }

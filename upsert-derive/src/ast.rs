@@ -217,9 +217,9 @@ fn column_ident(
 ) -> Ident {
     // Never used, since there is an error.
     let placeholder = || format_ident!("__upsert_{index}", span = span);
-    let name = match (&attrs.column_name, &field.ident) {
-        (Some(name), _) => &name.value,
-        (None, Some(ident)) => &ident.unraw().to_string(),
+    let (name, span) = match (&attrs.column_name, &field.ident) {
+        (Some(name), _) => (&name.value.text, span.located_at(name.value.span)),
+        (None, Some(ident)) => (&ident.unraw().to_string(), span),
         (None, None) => {
             let what = format!("field `{index}` has no column");
             let form = symbol::COLUMN_NAME.form;

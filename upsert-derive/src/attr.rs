@@ -4,11 +4,11 @@
 //! Nothing here returns a `Result`: what is wrong goes to the [`Ctxt`], and
 //! the rest of the attributes is read all the same.
 
-use proc_macro2::{Ident, TokenTree};
+use proc_macro2::{Ident, Span, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Expr, Lit, LitBool, LitStr, Meta, Path, Token, Type};
+use syn::{Attribute, Expr, Lit, LitBool, LitStr, Meta, Path, Token, Type, token};
 
 use crate::ctxt::Ctxt;
 use crate::diag::{self, err};
@@ -31,6 +31,13 @@ pub(crate) struct OnConflict<'a> {
     pub(crate) original: &'a Attribute,
     /// `None` where the rule cannot be read, which is an error already.
     pub(crate) rule: Option<Keyed<ConflictRule>>,
+}
+
+/// The value of `#[diesel(column_name = ..)]`.
+pub(crate) struct ColumnName {
+    /// Without `r#`.
+    pub(crate) text: String,
+    pub(crate) span: Span,
 }
 
 /// What `#[on_conflict(..)]` says.
@@ -59,7 +66,7 @@ pub(crate) struct StructAttrs {
 pub(crate) struct FieldAttrs<'a> {
     pub(crate) conflict_key: Option<ConflictKey<'a>>,
     pub(crate) on_conflict: Option<OnConflict<'a>>,
-    pub(crate) column_name: Option<Keyed<String>>,
+    pub(crate) column_name: Option<Keyed<ColumnName>>,
     pub(crate) embed: Option<Ident>,
     pub(crate) serialize_as: Option<Keyed<Type>>,
     pub(crate) skip_insertion: Option<Ident>,
@@ -295,8 +302,14 @@ impl Once<'_> {
         if is_at_end(input) {
             return Ok(());
         }
-        let what = err(self.key, format!("`{symbol}` takes no value"));
-        Err(what.help(format!("write `{}`", symbol.form)).into())
+        // `key = ..`, `key(..)`, or the next key.
+        let is_value = input.peek(Token![=]) || input.peek(token::Paren);
+        Err(if is_value {
+            let what = err(self.key, format!("`{symbol}` takes no value"));
+            what.help(format!("write `{}`", symbol.form)).into()
+        } else {
+            input.error(format!("expected `,` after `{symbol}`"))
+        })
     }
 
     fn duplicate(&self) {
@@ -318,14 +331,21 @@ fn read_list(
     let Meta::List(list) = &attribute.meta else {
         let name = attribute.path().get_ident().map(Ident::to_string);
         let name = name.unwrap_or_default();
-        let what = err(attribute, format!("`#[{name}]` needs parentheses"));
+        let what = match attribute.meta {
+            Meta::NameValue(_) => format!("`#[{name}]` takes no value"),
+            Meta::Path(_) | Meta::List(_) => format!("`#[{name}]` needs parentheses"),
+        };
+        let what = err(attribute, what);
         cx.error(what.help(format!("write `{}`", example.form)));
         return false;
     };
     let mut is_read = true;
     let result = list.parse_args_with(|input: ParseStream<'_>| {
         while !input.is_empty() {
-            let key = input.call(Ident::parse_any)?;
+            let key = input.call(Ident::parse_any).map_err(|error| {
+                let what = format!("expected a word\nhelp: write `{}`", example.form);
+                syn::Error::new(error.span(), what)
+            })?;
             if let Err(error) = read(&key, input) {
                 is_read = false;
                 cx.error(error);
@@ -372,13 +392,15 @@ fn bool_value(key: &Ident, input: ParseStream<'_>) -> syn::Result<bool> {
 }
 
 /// An identifier or a string, as Diesel takes it.
-fn parse_name(input: ParseStream<'_>) -> syn::Result<String> {
-    if input.peek(Lit) {
+fn parse_name(input: ParseStream<'_>) -> syn::Result<ColumnName> {
+    let span = input.span();
+    let text = if input.peek(Lit) {
         let name = input.parse::<LitStr>()?.value();
-        Ok(name.strip_prefix("r#").unwrap_or(&name).to_owned())
+        name.strip_prefix("r#").unwrap_or(&name).to_owned()
     } else {
-        Ok(input.call(Ident::parse_any)?.unraw().to_string())
-    }
+        input.call(Ident::parse_any)?.unraw().to_string()
+    };
+    Ok(ColumnName { text, span })
 }
 
 fn is_at_end(input: ParseStream<'_>) -> bool {

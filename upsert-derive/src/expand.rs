@@ -459,7 +459,7 @@ fn bind_column(
     quote_spanned! {field.span=>
         <#ty as #bind>::bind(
             &#value,
-            (&&#p::Probe(&#value)).plain(),
+            (&&#p::Probe(&#value)).__upsert_plain(),
             __upsert_visitor,
         )
     }

@@ -213,7 +213,8 @@ fn check_treat_none(cx: &Ctxt, field: &Field<'_>) {
     let is_option = field.is_option() || ty::is_option(&field.original.ty);
     if matches!(field.kind, Kind::Column(_)) && !is_option {
         let symbol = symbol::TREAT_NONE_AS_DEFAULT_VALUE;
-        let what = format!("`{symbol}` on `{}`, which is not an `Option`", field.name());
+        let name = field.name();
+        let what = format!("`{symbol}` means nothing on `{name}`, which is not an `Option`");
         cx.error(err(&treat_none.key, what));
     }
 }

@@ -1,17 +1,16 @@
 //! MySQL and MariaDB.
 
-use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::fmt::Write;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use diesel::connection::Connection;
 use diesel::mysql::Mysql;
-use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::query_builder::AstPass;
 use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
-use diesel::sql_types::{BigInt, Text};
 
 use super::{
-    ConflictClause, Dialect, Equals, Fault, KeyKind, KeyPart, Target, encode_by_collector,
-    fold_ascii,
+    ConflictClause, Dialect, Equals, Fault, Inspection, KeyKind, KeyPart, Target,
+    encode_by_collector, fold_ascii,
 };
 use crate::error::message;
 
@@ -94,6 +93,13 @@ impl Dialect for Mysql {
 
     fn key_part(kind: KeyKind, bytes: &[u8]) -> KeyPart<'_> {
         match kind {
+            // A `binary(n)` is padded with zeros. Whole numbers of a type that
+            // the engine does not know pass here too, and lose nothing by it.
+            KeyKind::Exact if bytes.ends_with(&[0]) => {
+                let end = bytes.iter().rposition(|byte| *byte != 0);
+                let class = &bytes[..end.map_or(0, |last| last + 1)];
+                KeyPart::new(bytes, Equals::Class(class.into()))
+            }
             KeyKind::Exact => KeyPart::new(bytes, Equals::Same),
             KeyKind::Text | KeyKind::Other => KeyPart::new(bytes, fold_ascii(bytes)),
             KeyKind::Date | KeyKind::Time => time_part(bytes),
@@ -124,41 +130,32 @@ impl Dialect for Mysql {
     }
 
     /// Without a unique index on the target, `ON DUPLICATE KEY UPDATE` appends
-    /// every row, and says nothing. So the catalog is asked, once in a process
-    /// for each table and target that has one.
-    fn has_unique_index<C: Connection<Backend = Self>>(
+    /// every row, and says nothing. So the catalog is asked, and with the same
+    /// question whether rows may be sorted.
+    ///
+    /// The answer is kept in variables of the session, so that later calls on
+    /// the connection wait only for a round trip.
+    fn inspect<C: Connection<Backend = Self>>(
         conn: &mut C,
         target: &Target<'_>,
-    ) -> QueryResult<bool> {
-        static CHECKED: Mutex<Option<HashSet<(String, String)>>> = Mutex::new(None);
-
-        let key = (target.table.to_owned(), target.columns.join(","));
-        let checked = |seen: &HashSet<(String, String)>| seen.contains(&key);
-        if CHECKED
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_ref()
-            .is_some_and(checked)
-        {
-            return Ok(true);
-        }
-        let (schema, table) = split_name(target.table);
-        let columns = i64::try_from(target.columns.len()).unwrap_or(i64::MAX);
-        conn.execute_returning_count(&CountUniqueIndexes {
-            schema: schema.as_deref(),
-            table: &table,
-            columns: target.columns,
-            count: columns,
-        })?;
-        let found = read_number(conn)? != 0;
-        if found {
-            CHECKED
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .get_or_insert_default()
-                .insert(key);
-        }
-        Ok(found)
+    ) -> QueryResult<Inspection> {
+        let question = question(target);
+        let mut hasher = DefaultHasher::new();
+        question.hash(&mut hasher);
+        let id = hasher.finish();
+        let answer = read_number(
+            conn,
+            &format!(
+                "SET @upsert_number = IF(@upsert_in_{id:x} <=> DATABASE() \
+                 AND @upsert_is_{id:x} IS NOT NULL, @upsert_is_{id:x}, {question}); \
+                 SET @upsert_in_{id:x} = DATABASE(), \
+                 @upsert_is_{id:x} = IF(@upsert_number & 1, @upsert_number, NULL)"
+            ),
+        )?;
+        Ok(Inspection {
+            has_unique_index: answer & 1 != 0,
+            may_sort: answer & 2 != 0,
+        })
     }
 
     fn max_statement_bytes<C: Connection<Backend = Self>>(
@@ -169,8 +166,7 @@ impl Dialect for Mysql {
         if bytes < 512 * 1024 {
             return Ok(None);
         }
-        conn.batch_execute("SET @upsert_number = @@max_allowed_packet")?;
-        read_number(conn).map(Some)
+        read_number(conn, "SET @upsert_number = @@max_allowed_packet").map(Some)
     }
 
     fn begin_count<C: Connection<Backend = Self>>(conn: &mut C) -> QueryResult<()> {
@@ -178,24 +174,30 @@ impl Dialect for Mysql {
     }
 
     fn end_count<C: Connection<Backend = Self>>(conn: &mut C) -> QueryResult<usize> {
-        conn.batch_execute("SET @upsert_number = @upsert_kept")?;
-        read_number(conn)
+        read_number(conn, "SET @upsert_number = @upsert_kept")
     }
 }
 
-/// Reads the session variable `@upsert_number`.
+/// Runs `statements`, which set the session variable `@upsert_number`, and reads
+/// it.
 ///
 /// A `Connection` that is not known to be a `LoadConnection` returns no rows,
-/// so the number comes back as the message of an error. An error raised by
-/// `SIGNAL` ends neither the transaction nor a statement in it.
-fn read_number<C: Connection<Backend = Mysql>>(conn: &mut C) -> QueryResult<usize> {
-    match conn.batch_execute("SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = @upsert_number") {
+/// so the number comes back as the message of an error, in the same round trip.
+/// An error raised by `SIGNAL` ends neither the transaction nor a statement in
+/// it.
+fn read_number<C: Connection<Backend = Mysql>>(
+    conn: &mut C,
+    statements: &str,
+) -> QueryResult<usize> {
+    let signal = "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = @upsert_number";
+    match conn.batch_execute(&format!("{statements}; {signal}")) {
         Err(error) => match message(&error).and_then(|number| number.parse().ok()) {
             Some(number) => Ok(number),
             None => Err(error),
         },
-        // No server answers so; were it to, nothing is known.
-        Ok(()) => Ok(0),
+        Ok(()) => Err(DieselError::QueryBuilderError(
+            "the server did not answer `SIGNAL` with an error".into(),
+        )),
     }
 }
 
@@ -231,90 +233,47 @@ fn time_part(bytes: &[u8]) -> KeyPart<'_> {
     }
 }
 
-/// Splits a quoted name, `` `schema`.`table` `` or `` `table` ``.
-fn split_name(quoted: &str) -> (Option<String>, String) {
-    let unquote = |part: &str| part.trim_matches('`').replace("``", "`");
-    match quoted.split_once("`.`") {
-        Some((schema, table)) => (Some(unquote(schema)), unquote(table)),
-        None => (None, unquote(quoted)),
+/// Asks the catalog: 1 if there is a unique index on exactly the target's
+/// columns, plus 2 if keys are equal only as [`Dialect::key_part`] says.
+///
+/// Where the catalog does not have the table, which may be a temporary one, the
+/// answer is 1.
+fn question(target: &Target<'_>) -> String {
+    let (schema, table) = target.names();
+    let schema = schema.map_or("DATABASE()".to_owned(), |schema| literal(&schema));
+    let table = literal(&table);
+    let columns: Vec<_> = target.columns.iter().map(|name| literal(name)).collect();
+    let (columns, count) = (columns.join(", "), columns.len());
+    // An index on the first characters of a column (SUB_PART) holds more rows
+    // equal than the column does. Collations of one language, and of old
+    // character sets, hold even ASCII letters equal, a trigger may change the
+    // key, and without the strict mode so does the server.
+    format!(
+        "(SELECT IF(EXISTS(SELECT 1 FROM information_schema.TABLES \
+         WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA = {schema} AND TABLE_NAME = {table}), \
+         EXISTS(SELECT 1 FROM information_schema.STATISTICS WHERE NON_UNIQUE = 0 \
+         AND TABLE_SCHEMA = {schema} AND TABLE_NAME = {table} GROUP BY INDEX_NAME \
+         HAVING COUNT(SUB_PART) = 0 AND COUNT(*) = {count} \
+         AND SUM(COLUMN_NAME IN ({columns})) = {count}) \
+         + 2 * (@@sql_mode LIKE '%STRICT\\_%' \
+         AND NOT EXISTS(SELECT 1 FROM information_schema.TRIGGERS \
+         WHERE EVENT_OBJECT_SCHEMA = {schema} AND EVENT_OBJECT_TABLE = {table} \
+         AND ACTION_TIMING = 'BEFORE' AND EVENT_MANIPULATION = 'INSERT') \
+         AND {count} = (SELECT COUNT(*) FROM information_schema.COLUMNS \
+         WHERE TABLE_SCHEMA = {schema} AND TABLE_NAME = {table} AND COLUMN_NAME IN ({columns}) \
+         AND (DATA_TYPE IN ('tinyint', 'smallint', 'mediumint', 'int', 'bigint', 'date', \
+         'datetime', 'timestamp', 'time', 'binary', 'varbinary', 'tinyblob', 'blob') \
+         OR DATA_TYPE IN ('char', 'varchar', 'tinytext', 'text') AND COLLATION_NAME REGEXP \
+         '^(utf8(mb[34])?|latin1|ascii)_((general|unicode|unicode_520|swedish|0900|uca1400)_)?\
+         ((ai|as|nopad)_)*(ci|cs|bin)$'))), 1))"
+    )
+}
+
+/// A string literal without anything to escape.
+fn literal(text: &str) -> String {
+    let mut hex = String::new();
+    for byte in text.bytes() {
+        let _ = write!(hex, "{byte:02x}");
     }
-}
-
-/// Sets `@upsert_number` to the number of unique indexes on exactly these
-/// columns, or to 1 where the catalog does not have the table: temporary
-/// tables are not in it.
-struct CountUniqueIndexes<'t> {
-    schema: Option<&'t str>,
-    table: &'t str,
-    columns: &'t [&'static str],
-    count: i64,
-}
-
-impl QueryId for CountUniqueIndexes<'_> {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
-
-impl<'t> CountUniqueIndexes<'t> {
-    fn push_schema<'b>(&'b self, out: &mut AstPass<'_, 'b, Mysql>) -> QueryResult<()> {
-        if let Some(schema) = &self.schema {
-            return out.push_bind_param::<Text, &'t str>(schema);
-        }
-        out.push_sql("DATABASE()");
-        Ok(())
-    }
-}
-
-impl QueryFragment<Mysql> for CountUniqueIndexes<'_> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Mysql>) -> QueryResult<()> {
-        out.unsafe_to_cache_prepared();
-        out.push_sql(
-            "SET @upsert_number = (SELECT IF(EXISTS(\
-             SELECT 1 FROM information_schema.TABLES \
-             WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA = ",
-        );
-        self.push_schema(&mut out)?;
-        out.push_sql(" AND TABLE_NAME = ");
-        out.push_bind_param::<Text, _>(self.table)?;
-        out.push_sql(
-            "), (SELECT COUNT(*) FROM (SELECT INDEX_NAME FROM information_schema.STATISTICS \
-             WHERE NON_UNIQUE = 0 AND TABLE_SCHEMA = ",
-        );
-        self.push_schema(&mut out)?;
-        out.push_sql(" AND TABLE_NAME = ");
-        out.push_bind_param::<Text, _>(self.table)?;
-        // An index on the first characters of a column (SUB_PART) holds more
-        // rows equal than the column does.
-        out.push_sql(
-            " GROUP BY INDEX_NAME HAVING COUNT(SUB_PART) = 0 AND SUM(LOWER(COLUMN_NAME) IN (",
-        );
-        for (i, column) in self.columns.iter().enumerate() {
-            if i > 0 {
-                out.push_sql(", ");
-            }
-            out.push_sql("LOWER(");
-            out.push_bind_param::<Text, &'static str>(column)?;
-            out.push_sql(")");
-        }
-        out.push_sql(")) = ");
-        out.push_bind_param::<BigInt, _>(&self.count)?;
-        out.push_sql(" AND COUNT(*) = ");
-        out.push_bind_param::<BigInt, _>(&self.count)?;
-        out.push_sql(") matching), 1))");
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_split_at_their_quotes() {
-        assert_eq!(split_name("`t`"), (None, "t".to_owned()));
-        assert_eq!(
-            split_name("`my.db`.`odd``name`"),
-            (Some("my.db".to_owned()), "odd`name".to_owned())
-        );
-    }
+    format!("CONVERT(X'{hex}' USING utf8)")
 }

@@ -7,8 +7,8 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
 use diesel::sql_types::{Array, Text};
 
 use super::{
-    ConflictClause, Dialect, Equals, Fault, KeyKind, KeyPart, Target, encode_by_collector,
-    push_on_conflict,
+    ConflictClause, Dialect, Equals, Fault, Inspection, KeyKind, KeyPart, Target,
+    encode_by_collector, push_on_conflict,
 };
 use crate::error::{constraint, message};
 
@@ -31,9 +31,8 @@ impl Dialect for Pg {
 
     fn key_part(kind: KeyKind, bytes: &[u8]) -> KeyPart<'_> {
         let equals = match kind {
-            // What the column's definition changes about text and times is
-            // looked up by `compares_binds`, and inside of one statement
-            // PostgreSQL itself refuses equal keys.
+            // A `varchar(n)` silently cuts spaces that it has no room for.
+            KeyKind::Text if bytes.ends_with(b" ") => Equals::Class(bytes.trim_ascii_end().into()),
             KeyKind::Exact | KeyKind::Date | KeyKind::Text | KeyKind::Time | KeyKind::Other => {
                 Equals::Same
             }
@@ -65,60 +64,74 @@ impl Dialect for Pg {
         }
     }
 
-    /// Counts the columns of the target that compare otherwise than their
-    /// binds do.
-    fn compares_binds<C: Connection<Backend = Self>>(
+    /// Counts what is in the way of sorting rows by their binds.
+    fn inspect<C: Connection<Backend = Self>>(
         conn: &mut C,
         target: &Target<'_>,
-    ) -> QueryResult<Option<bool>> {
-        let inexact = conn.execute_returning_count(&InexactColumns {
-            table: target.table,
-            columns: target.columns,
-        })?;
-        Ok(Some(inexact == 0))
+    ) -> QueryResult<Inspection> {
+        let obstacles = if target.sorts {
+            // The row count of a SELECT is the number of rows it returned.
+            conn.execute_returning_count(&Obstacles {
+                table: target.table,
+                columns: target.columns,
+            })?
+        } else {
+            0
+        };
+        Ok(Inspection {
+            has_unique_index: true,
+            may_sort: obstacles == 0,
+        })
     }
 }
 
-/// Selects a row for each column of a conflict target that compares otherwise
-/// than its binds do, and one if a trigger may change the key.
-struct InexactColumns<'t> {
+/// Selects a row for each reason why the database may hold keys equal that have
+/// different binds.
+struct Obstacles<'t> {
     table: &'t str,
     columns: &'t [&'static str],
 }
 
-impl QueryId for InexactColumns<'_> {
-    type QueryId = InexactColumns<'static>;
+impl QueryId for Obstacles<'_> {
+    type QueryId = Obstacles<'static>;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl QueryFragment<Pg> for InexactColumns<'_> {
+impl QueryFragment<Pg> for Obstacles<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("WITH this AS (SELECT pg_catalog.to_regclass(");
+        out.push_bind_param::<Text, _>(self.table)?;
         // Types that are not listed, `citext` and `char(n)` among them, may hold
         // different binds equal. A type modifier other than a length rounds, as
-        // in `timestamp(0)`; a nondeterministic collation holds different text
-        // equal. A row-level BEFORE INSERT trigger (bits 1, 2 and 4 of `tgtype`)
-        // sees the key before the index does.
+        // in `timestamp(0)`.
         out.push_sql(
-            "SELECT a.attnum FROM pg_catalog.pg_attribute a \
+            ") AS oid) SELECT 1 FROM this \
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = this.oid \
              JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
-             LEFT JOIN pg_catalog.pg_collation c ON c.oid = a.attcollation \
-             WHERE a.attrelid = pg_catalog.to_regclass(",
+             WHERE a.attname = ANY(",
         );
-        out.push_bind_param::<Text, _>(self.table)?;
-        out.push_sql(") AND a.attname = ANY(");
         out.push_bind_param::<Array<Text>, _>(self.columns)?;
         out.push_sql(
-            ") AND NOT (COALESCE(c.collisdeterministic, true) \
-             AND (t.typtype = 'e' OR (t.typnamespace = 'pg_catalog'::regnamespace \
+            ") AND NOT ((t.typtype = 'e' OR (t.typnamespace = 'pg_catalog'::regnamespace \
              AND t.typname IN ('text', 'varchar', 'bool', 'int2', 'int4', 'int8', 'oid', 'uuid', \
              'bytea', 'date', 'time', 'timestamp', 'timestamptz', 'macaddr', 'macaddr8', 'inet', \
-             'cidr'))) \
-             AND (a.atttypmod = -1 OR t.typcategory = 'S')) \
-             UNION ALL SELECT g.tgtype FROM pg_catalog.pg_trigger g \
-             WHERE g.tgrelid = pg_catalog.to_regclass(",
+             'cidr'))) AND (a.atttypmod = -1 OR t.typcategory = 'S'))",
         );
-        out.push_bind_param::<Text, _>(self.table)?;
-        out.push_sql(") AND NOT g.tgisinternal AND g.tgenabled <> 'D' AND (g.tgtype & 7) = 7");
+        // A nondeterministic collation, the column's or the index's own, holds
+        // different text equal.
+        out.push_sql(
+            " UNION ALL SELECT 1 FROM this \
+             JOIN pg_catalog.pg_index i ON i.indrelid = this.oid AND i.indisunique \
+             JOIN pg_catalog.pg_collation c ON c.oid = ANY(i.indcollation::pg_catalog.oid[]) \
+             WHERE NOT c.collisdeterministic",
+        );
+        // A row-level BEFORE INSERT trigger (bits 1, 2 and 4 of `tgtype`) sees
+        // the key before the index does. Partitions have triggers of their own.
+        out.push_sql(
+            " UNION ALL SELECT 1 FROM this JOIN pg_catalog.pg_trigger g ON (g.tgrelid = this.oid \
+             OR g.tgrelid IN (SELECT relid FROM pg_catalog.pg_partition_tree(this.oid))) \
+             WHERE NOT g.tgisinternal AND g.tgenabled <> 'D' AND (g.tgtype & 7) = 7",
+        );
         Ok(())
     }
 }

@@ -42,8 +42,19 @@ const FAULTS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "#[upsert(update_all embedded)] struct Product {
+            #[conflict_key = 1] id: i32,
+            #[on_conflict = update] sku: i32,
+        }",
+        &[
+            "expected `,` after `update_all`",
+            "`#[conflict_key]` takes no value",
+            "`#[on_conflict]` takes no value",
+        ],
+    ),
+    (
         "#[upsert(update_all, 1)] struct Product { id: i32 }",
-        &["expected ident"],
+        &["expected a word"],
     ),
     (
         "#[upsert(update_all)] #[diesel(table_name = a, table_name = b)]
@@ -137,7 +148,7 @@ const FAULTS: &[(&str, &[&str])] = &[
         &[
             "conflict key `region` is an `Option`: rows with NULL never conflict",
             "conflict key `sku` is `nullable`, but not an `Option`",
-            "`treat_none_as_default_value` on `name`, which is not an `Option`",
+            "`treat_none_as_default_value` means nothing on `name`, which is not an `Option`",
         ],
     ),
     (

@@ -1,0 +1,16 @@
+use upsert_core::Upsertable;
+
+diesel::table! {
+    products (id) {
+        id -> Integer,
+        name -> Text,
+    }
+}
+
+#[derive(Upsertable)]
+#[upsert(update_all)]
+struct Product {
+    name: String,
+}
+
+fn main() {}

@@ -1,0 +1,25 @@
+use upsert_core::Upsertable;
+
+diesel::table! {
+    products (id) {
+        id -> Integer,
+        name -> Text,
+    }
+}
+
+#[derive(Upsertable)]
+#[diesel(table_name = products)]
+struct Product {
+    #[diesel(embed)]
+    name: Name,
+}
+
+#[derive(Upsertable)]
+#[diesel(table_name = products)]
+#[upsert(embedded)]
+struct Name {
+    #[on_conflict(update)]
+    name: String,
+}
+
+fn main() {}

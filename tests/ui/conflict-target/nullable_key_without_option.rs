@@ -1,0 +1,11 @@
+use upsert_core::Upsertable;
+
+#[derive(Upsertable)]
+#[upsert(update_all)]
+struct Product {
+    #[conflict_key(nullable)]
+    id: i32,
+    name: String,
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+use upsert_core::Upsertable;
+
+#[derive(Upsertable)]
+struct Product {
+    #[conflict_key]
+    id: i32,
+    #[on_conflict(update)]
+    #[on_conflict(update)]
+    name: String,
+}
+
+fn main() {}

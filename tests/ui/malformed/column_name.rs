@@ -1,0 +1,11 @@
+use upsert_core::Upsertable;
+
+#[derive(Upsertable)]
+#[upsert(update_all)]
+struct Product {
+    id: i32,
+    #[diesel(column_name = "first name")]
+    name: String,
+}
+
+fn main() {}

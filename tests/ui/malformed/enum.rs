@@ -1,0 +1,8 @@
+use upsert_core::Upsertable;
+
+#[derive(Upsertable)]
+enum Product {
+    Book,
+}
+
+fn main() {}

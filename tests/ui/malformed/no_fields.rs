@@ -1,0 +1,6 @@
+use upsert_core::Upsertable;
+
+#[derive(Upsertable)]
+struct Product {}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use upsert_core::Upsertable;
+
+#[derive(Upsertable)]
+union Product {
+    id: i32,
+}
+
+fn main() {}

@@ -1,0 +1,23 @@
+use diesel::SqliteConnection;
+use upsert_core::Upsertable;
+
+diesel::table! {
+    products (id) {
+        id -> Integer,
+        name -> Text,
+    }
+}
+
+#[derive(Upsertable)]
+#[diesel(treat_none_as_default_value = false)]
+#[upsert(update_all)]
+struct Product {
+    id: i32,
+    name: Option<String>,
+}
+
+fn save(conn: &mut SqliteConnection, products: &[Product]) {
+    let _ = Product::bulk_upsert(conn, products);
+}
+
+fn main() {}

@@ -1,0 +1,17 @@
+use upsert_core::Upsertable;
+
+diesel::table! {
+    products (id) {
+        id -> Integer,
+        name -> Text,
+    }
+}
+
+#[derive(Upsertable)]
+#[upsert(update_all)]
+struct Product {
+    id: i32,
+    title: String,
+}
+
+fn main() {}

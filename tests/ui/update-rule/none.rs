@@ -1,0 +1,10 @@
+use upsert_core::Upsertable;
+
+#[derive(Upsertable)]
+struct Product {
+    #[conflict_key]
+    id: i32,
+    name: String,
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use upsert_core::Upsertable;
+
+#[derive(Upsertable)]
+#[upsert(update_all)]
+struct Product {
+    #[conflict_key]
+    id: i32,
+}
+
+fn main() {}
