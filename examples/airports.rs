@@ -41,7 +41,7 @@ diesel::table! {
 #[derive(Deserialize, Upsertable)]
 #[diesel(table_name = airports)]
 #[upsert(update_all)]
-struct Airport {
+pub(crate) struct Airport {
     icao: String,
     iata: Option<String>,
     name: String,

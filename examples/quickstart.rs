@@ -25,6 +25,8 @@ struct Product<'a> {
     first_seen: &'a str, // no attribute: inserted, never updated
 }
 
+type Row = (String, String, Option<String>, String);
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let conn = &mut SqliteConnection::establish(":memory:")?;
     conn.batch_execute(
@@ -49,7 +51,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{first_seen}: {written} rows inserted or updated");
     }
 
-    type Row = (String, String, Option<String>, String);
     for row in products::table.load::<Row>(conn)? {
         println!("{row:?}");
     }
