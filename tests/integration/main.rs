@@ -10,6 +10,7 @@ mod errors;
 mod large;
 mod none;
 mod property;
+mod regression;
 mod shapes;
 mod sql_text;
 mod statements;

@@ -694,7 +694,7 @@ mod on_mysql {
             debug_query::<Mysql, _>(&statement).to_string(),
             "INSERT INTO `products` (`sku`, `name`, `stock`, `note`) \
              VALUES (?, ?, ?, ?), (?, ?, ?, ?) ON DUPLICATE KEY UPDATE \
-             `sku` = IF(`sku` <=> VALUES(`sku`), `sku`, EXP(710 + (`sku` IS NULL))), \
+             `sku` = IF(IF(`sku` <=> VALUES(`sku`), 0, EXP(710 + (`sku` IS NULL))) IS NULL, `sku`, `sku`), \
              `name` = VALUES(`name`), `note` = VALUES(`note`) \
              -- binds: [\"b\", \"Bread\", 2, None, \"a\", \"Apple's\", -1, Some(\"green\")]",
         );
@@ -711,8 +711,9 @@ mod on_mysql {
         assert_eq!(
             debug_query::<Mysql, _>(&statement).to_string(),
             "INSERT INTO `places` (`country`, `city`, `people`) VALUES (?, ?, ?) \
-             ON DUPLICATE KEY UPDATE `country` = IF(`country` <=> VALUES(`country`) \
-             AND `city` <=> VALUES(`city`), `country`, EXP(710 + (`country` IS NULL))), \
+             ON DUPLICATE KEY UPDATE `country` = IF(IF(`country` <=> VALUES(`country`) \
+             AND `city` <=> VALUES(`city`), 0, EXP(710 + (`country` IS NULL))) IS NULL, \
+             `country`, `country`), \
              `people` = VALUES(`people`) -- binds: [\"FR\", \"Lyon\", 5]",
         );
         let statement = upsert([Shelf {

@@ -112,10 +112,10 @@ where
         self
     }
 
-    /// Limits a statement to `rows` rows, at least 1.
+    /// Limits a statement to `rows` rows; 0 is taken as 1.
     ///
-    /// By default the database's dialect chooses. The table ends the same
-    /// whatever the size. A statement never has more rows than the database's
+    /// By default the database's dialect chooses what measured best; more rows
+    /// win nothing. The table ends the same whatever the size. A statement never has more rows than the database's
     /// limits allow.
     pub fn chunk_size(mut self, rows: usize) -> Self {
         self.options.chunk_size = Some(rows);

@@ -4,7 +4,7 @@ use diesel::query_builder::{QueryBuilder, QueryFragment};
 use diesel::result::QueryResult;
 
 use crate::dialect::{ConflictClause, Dialect, unquote};
-use crate::field::{ColumnSet, FieldDef, MAX_COLUMNS, Rule};
+use crate::field::{ColumnSet, FieldDef, MAX_COLUMNS, Rule, repeats_column};
 use crate::upsertable::{BindFields, Upsertable};
 
 /// A model's columns with the conflict target resolved.
@@ -30,6 +30,12 @@ impl Catalog {
         R: Upsertable + BindFields<DB>,
     {
         let () = R::CHECK;
+        const {
+            assert!(
+                !repeats_column(R::FIELDS),
+                "a column is written twice, by the model and by a struct that it embeds"
+            );
+        }
         let mut columns = Vec::new();
         let mut rules = Vec::new();
         flatten(R::FIELDS, &mut columns, &mut rules);

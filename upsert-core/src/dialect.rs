@@ -193,14 +193,17 @@ impl Target<'_> {
 /// The schema and the table of a quoted name.
 pub(crate) fn unquote(name: &str) -> (Option<String>, String) {
     let mut chars = name.chars().peekable();
-    let quote = chars.peek().copied().unwrap_or('"');
+    let quote = chars
+        .peek()
+        .copied()
+        .filter(|char| matches!(char, '"' | '`'));
     let (mut schema, mut part) = (None, String::new());
     let mut is_inside = false;
     while let Some(char) = chars.next() {
-        if char == quote {
+        if Some(char) == quote {
             // A quote inside of a name is doubled.
-            if is_inside && chars.next_if_eq(&quote).is_some() {
-                part.push(quote);
+            if is_inside && chars.next_if_eq(&char).is_some() {
+                part.push(char);
             } else {
                 is_inside = !is_inside;
             }

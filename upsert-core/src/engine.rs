@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use diesel::connection::{Connection, TransactionManager};
 use diesel::result::{Error as DieselError, QueryResult};
 
-use crate::builder::{Options, Progress, Upsert};
+use crate::builder::{Duplicates, Options, Progress, Upsert};
 use crate::catalog::Catalog;
 use crate::chunk::Limits;
 use crate::dialect::{Dialect, Encoded, Fault, Target};
@@ -45,7 +45,7 @@ struct Call<'c, DB, B, R: Upsertable> {
     sizes: Option<Vec<usize>>,
     /// The rows that the duplicate policy lets through.
     selected: Vec<usize>,
-    duplicates: crate::builder::Duplicates,
+    duplicates: Duplicates,
     max_rows: usize,
     database: PhantomData<DB>,
 }
@@ -67,7 +67,7 @@ where
             sizes: None,
             selected: Vec::new(),
             duplicates: options.duplicates,
-            max_rows: options.chunk_size.unwrap_or(DB::MAX_ROWS),
+            max_rows: options.chunk_size.unwrap_or(DB::MAX_ROWS).max(1),
             database: PhantomData,
             batch,
             catalog,
@@ -251,24 +251,22 @@ where
         let fits = |rows, supplied| {
             Self::rows_per_statement(supplied, limits).is_some_and(|limit| rows <= limit)
         };
-        let is_sorted_in_vain = !DB::SORTS_FEW_ROWS
-            && self
-                .supplied
-                .iter()
-                .all(|supplied| fits(self.selected.len(), *supplied));
-        if is_sorted_in_vain {
-            return Order::AsGiven;
+        if let [all] = self.supplied.as_slice() {
+            if !DB::SORTS_FEW_ROWS && fits(self.selected.len(), *all) {
+                return Order::AsGiven;
+            }
         }
-        let keys = self.input().count_keys(&self.selected);
-        if keys < 2 {
-            return Order::Sorted;
-        }
-        // If all different keys meet in one statement that updates, a database
-        // that takes a key only once refuses those that it holds equal.
+        // If all rows have different keys and meet in one statement that updates,
+        // a database that takes a key only once refuses those that it holds
+        // equal. Rows with one key may not even have it after a trigger, so they
+        // take a look.
+        let rows = self.selected.len();
         match self.supplied.as_slice() {
             [all]
                 if !DB::APPLIES_ROWS_IN_ORDER
-                    && fits(keys, *all)
+                    && self.keys.trust == Trust::Exact
+                    && fits(rows, *all)
+                    && self.input().count_keys(&self.selected) == rows
                     && !self.catalog.updates(*all).is_empty() =>
             {
                 Order::Sorted

@@ -38,12 +38,16 @@ pub enum Error {
         /// that is repeated, in the order of the input.
         groups: Vec<Vec<usize>>,
     },
-    /// A row collides with an existing row on a unique index other than the
-    /// conflict target's.
+    /// A row has the values of another row, in the table or in the call, in a
+    /// unique index other than the conflict target's.
+    ///
+    /// On MySQL the source may be the error that the statement itself raises
+    /// where it finds a row with another key, "out of range in 'exp(710 ..".
     OtherUniqueIndex {
         /// Where it happened.
         place: Box<Place>,
-        /// The index or constraint, where the database names it.
+        /// The index or constraint, where the database names it; on SQLite its
+        /// columns.
         index: Option<String>,
         /// The database's error.
         source: DieselError,
@@ -180,16 +184,20 @@ impl fmt::Display for Error {
             Self::OtherUniqueIndex { place, index, .. } => {
                 write!(
                     f,
-                    "upsert into {place}: a row collides with an existing row on "
+                    "upsert into {place}: a row has the values of another row in "
                 )?;
                 match index {
-                    Some(index) => write!(f, "the unique index `{index}`")?,
-                    None => f.write_str("a unique index")?,
+                    Some(index) => write!(f, "the unique index `{index}`, which is not the")?,
+                    None => f.write_str("a unique index other than the")?,
                 }
                 f.write_str(
-                    ", which is not the conflict target's: remove the row, or make that index's \
-                     columns the conflict target",
-                )
+                    " conflict target's: remove the row, or make that index's columns the \
+                     conflict target",
+                )?;
+                if place.rows.len() > 1 {
+                    f.write_str("; with `chunk_size(1)` the error names the row")?;
+                }
+                Ok(())
             }
             Self::TooManyColumns {
                 place,
@@ -215,7 +223,11 @@ impl fmt::Display for Error {
                 if let Some(limit) = limit {
                     write!(f, ", but the server accepts at most {limit}")?;
                 }
-                f.write_str(": raise the server's `max_allowed_packet`, or lower `chunk_size(..)`")
+                f.write_str(": raise the server's `max_allowed_packet`")?;
+                if place.rows.len() > 1 {
+                    f.write_str(", or lower `chunk_size(..)`")?;
+                }
+                Ok(())
             }
             Self::Statement { place, source } => {
                 write!(f, "upsert into {place}: {}", Redacted(source))

@@ -48,10 +48,12 @@ impl ColumnSet {
         Self(0)
     }
 
-    /// Adds the column at `position`, which is below 128.
+    /// Adds the column at `position`; a position of 128 or more is ignored.
     #[inline]
     pub fn insert(&mut self, position: usize) {
-        self.0 |= 1 << position;
+        if position < MAX_COLUMNS {
+            self.0 |= 1 << position;
+        }
     }
 
     /// Is the column at `position` in the set?
@@ -143,6 +145,45 @@ pub const fn has_columns(fields: &[FieldDef], names: &[&str]) -> bool {
         i += 1;
     }
     true
+}
+
+/// Is a column written twice by `fields`?
+pub(crate) const fn repeats_column(fields: &[FieldDef]) -> bool {
+    let count = count_columns(fields);
+    let mut i = 0;
+    while i < count {
+        let mut j = i + 1;
+        while j < count {
+            if let (Some(a), Some(b)) = (column(fields, i), column(fields, j)) {
+                if same(a.name, b.name) {
+                    return true;
+                }
+            }
+            j += 1;
+        }
+        i += 1;
+    }
+    false
+}
+
+/// The column at `position`.
+const fn column(fields: &[FieldDef], mut position: usize) -> Option<ColumnDef> {
+    let mut i = 0;
+    while i < fields.len() {
+        match fields[i] {
+            FieldDef::Column(column) if position == 0 => return Some(column),
+            FieldDef::Column(_) => position -= 1,
+            FieldDef::Embedded(inner) => {
+                let count = count_columns(inner);
+                if position < count {
+                    return column(inner, position);
+                }
+                position -= count;
+            }
+        }
+        i += 1;
+    }
+    None
 }
 
 const fn same(a: &str, b: &str) -> bool {

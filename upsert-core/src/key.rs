@@ -321,6 +321,8 @@ impl<'b, DB: Dialect> ValueVisitor<'b, DB> for EncodeKey<'_> {
     }
 
     fn visit_absent(self) -> QueryResult<()> {
+        // The database gives the column a value, which may be any row's key.
+        self.keys.trust = Trust::None;
         self.keys.push_null();
         Ok(())
     }

@@ -104,8 +104,8 @@ pub trait Upsertable: Fields + Sized {
     /// Rows with the same conflict key end as if they had been upserted one by
     /// one in the order of the input; [`upsert`](crate::upsert) has other
     /// policies. Where a later row writes over all that an earlier one would
-    /// have written, the earlier one is not sent, so the database does not
-    /// check its values.
+    /// have written, the earlier one may not be sent: the database then does not
+    /// check its values, and no trigger sees it.
     ///
     /// The statements are sent in one transaction, inside of the caller's in a
     /// savepoint; a single statement outside of one is sent alone. Rows are

@@ -20,8 +20,9 @@ use crate::error::message;
 ///
 /// [`push_conflict_clause`]: Dialect::push_conflict_clause
 const RAISE: &str = "EXP(710 + (";
-/// How the server repeats it in its message, in lower case.
-const RAISED: &str = "exp(710 + (";
+/// How the server repeats it in its message, in lower case, without the spaces
+/// and parentheses that servers set differently.
+const RAISED: &str = "exp710+";
 
 impl Dialect for Mysql {
     // The protocol counts parameters in 16 bits (server error 1390).
@@ -40,12 +41,13 @@ impl Dialect for Mysql {
     ///
     /// ```sql
     /// ON DUPLICATE KEY UPDATE
-    ///     `sku` = IF(`sku` <=> VALUES(`sku`), `sku`, EXP(710 + (`sku` IS NULL))),
+    ///     `sku` = IF(IF(`sku` <=> VALUES(`sku`), 0, EXP(710 + (`sku` IS NULL))) IS NULL, `sku`, `sku`),
     ///     `name` = VALUES(`name`)
     /// ```
     ///
-    /// Where nothing is updated, that assignment also counts the row, because
-    /// the server counts it as one row, like an inserted one.
+    /// The double never becomes the key's value, which it would round. Where
+    /// nothing is updated, that assignment also counts the row, because the
+    /// server counts it as one row, like an inserted one.
     fn push_conflict_clause(
         conflict: &ConflictClause<'_>,
         out: &mut AstPass<'_, '_, Self>,
@@ -55,7 +57,7 @@ impl Dialect for Mysql {
         };
         out.push_sql(" ON DUPLICATE KEY UPDATE ");
         out.push_identifier(first)?;
-        out.push_sql(" = IF(");
+        out.push_sql(" = IF(IF(");
         for (i, column) in conflict.target.iter().enumerate() {
             if i > 0 {
                 out.push_sql(" AND ");
@@ -65,20 +67,18 @@ impl Dialect for Mysql {
             out.push_identifier(column)?;
             out.push_sql(")");
         }
-        out.push_sql(", ");
-        if conflict.updates.is_empty() {
-            out.push_sql("IF((@upsert_kept := @upsert_kept + 1) IS NULL, ");
-            out.push_identifier(first)?;
-            out.push_sql(", ");
-            out.push_identifier(first)?;
-            out.push_sql(")");
+        out.push_sql(if conflict.updates.is_empty() {
+            ", @upsert_kept := @upsert_kept + 1, "
         } else {
-            out.push_identifier(first)?;
-        }
-        out.push_sql(", ");
+            ", 0, "
+        });
         out.push_sql(RAISE);
         out.push_identifier(first)?;
-        out.push_sql(" IS NULL)))");
+        out.push_sql(" IS NULL))) IS NULL, ");
+        out.push_identifier(first)?;
+        out.push_sql(", ");
+        out.push_identifier(first)?;
+        out.push_sql(")");
         for column in conflict.updates {
             out.push_sql(", ");
             out.push_identifier(column)?;
@@ -111,7 +111,11 @@ impl Dialect for Mysql {
         let Some(message) = message(error) else {
             return Fault::Other;
         };
-        if message.to_ascii_lowercase().contains(RAISED) {
+        let is_raised = message
+            .to_ascii_lowercase()
+            .replace([' ', '(', ')'], "")
+            .contains(RAISED);
+        if is_raised {
             return Fault::UniqueViolation(None);
         }
         if message.contains("max_allowed_packet") {
@@ -133,8 +137,8 @@ impl Dialect for Mysql {
     /// every row, and says nothing. So the catalog is asked, and with the same
     /// question whether rows may be sorted.
     ///
-    /// The answer is kept in variables of the session, so that later calls on
-    /// the connection wait only for a round trip.
+    /// The answer is kept in variables of the session for ten seconds, so that
+    /// a connection that makes many calls waits only for a round trip.
     fn inspect<C: Connection<Backend = Self>>(
         conn: &mut C,
         target: &Target<'_>,
@@ -146,10 +150,13 @@ impl Dialect for Mysql {
         let answer = read_number(
             conn,
             &format!(
-                "SET @upsert_number = IF(@upsert_in_{id:x} <=> DATABASE() \
-                 AND @upsert_is_{id:x} IS NOT NULL, @upsert_is_{id:x}, {question}); \
-                 SET @upsert_in_{id:x} = DATABASE(), \
-                 @upsert_is_{id:x} = IF(@upsert_number & 1, @upsert_number, NULL)"
+                "SET @upsert_known = @upsert_in_{id:x} <=> CONCAT_WS(' ', DATABASE(), @@sql_mode) \
+                 AND @upsert_until_{id:x} > UNIX_TIMESTAMP(); \
+                 SET @upsert_number = IF(@upsert_known, @upsert_is_{id:x}, {question}); \
+                 SET @upsert_in_{id:x} = IF((@upsert_number & 5) = 5, \
+                 CONCAT_WS(' ', DATABASE(), @@sql_mode), NULL), \
+                 @upsert_is_{id:x} = @upsert_number, @upsert_until_{id:x} = \
+                 IF(@upsert_known, @upsert_until_{id:x}, UNIX_TIMESTAMP() + 10)"
             ),
         )?;
         Ok(Inspection {
@@ -234,10 +241,10 @@ fn time_part(bytes: &[u8]) -> KeyPart<'_> {
 }
 
 /// Asks the catalog: 1 if there is a unique index on exactly the target's
-/// columns, plus 2 if keys are equal only as [`Dialect::key_part`] says.
+/// columns, plus 2 if keys are equal only as [`Dialect::key_part`] says, plus 4
+/// because the catalog has the table.
 ///
-/// Where the catalog does not have the table, which may be a temporary one, the
-/// answer is 1.
+/// Where it has not, as with a temporary table or a view, the answer is 1.
 fn question(target: &Target<'_>) -> String {
     let (schema, table) = target.names();
     let schema = schema.map_or("DATABASE()".to_owned(), |schema| literal(&schema));
@@ -255,7 +262,7 @@ fn question(target: &Target<'_>) -> String {
          AND TABLE_SCHEMA = {schema} AND TABLE_NAME = {table} GROUP BY INDEX_NAME \
          HAVING COUNT(SUB_PART) = 0 AND COUNT(*) = {count} \
          AND SUM(COLUMN_NAME IN ({columns})) = {count}) \
-         + 2 * (@@sql_mode LIKE '%STRICT\\_%' \
+         + 4 + 2 * (@@sql_mode LIKE '%STRICT\\_%' \
          AND NOT EXISTS(SELECT 1 FROM information_schema.TRIGGERS \
          WHERE EVENT_OBJECT_SCHEMA = {schema} AND EVENT_OBJECT_TABLE = {table} \
          AND ACTION_TIMING = 'BEFORE' AND EVENT_MANIPULATION = 'INSERT') \

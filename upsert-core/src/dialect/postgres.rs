@@ -125,6 +125,13 @@ impl QueryFragment<Pg> for Obstacles<'_> {
              JOIN pg_catalog.pg_collation c ON c.oid = ANY(i.indcollation::pg_catalog.oid[]) \
              WHERE NOT c.collisdeterministic",
         );
+        // NULLS NOT DISTINCT, since PostgreSQL 15, holds NULLs equal, which count
+        // as different here.
+        out.push_sql(
+            " UNION ALL SELECT 1 FROM this \
+             JOIN pg_catalog.pg_index i ON i.indrelid = this.oid AND i.indisunique \
+             WHERE pg_catalog.to_jsonb(i)->>'indnullsnotdistinct' = 'true'",
+        );
         // A row-level BEFORE INSERT trigger (bits 1, 2 and 4 of `tgtype`) sees
         // the key before the index does. Partitions have triggers of their own.
         out.push_sql(

@@ -101,7 +101,7 @@ impl Dialect for Sqlite {
         if target.sorts && target.depends_on_column {
             let (schema, table) = target.names();
             let look = conn.execute_returning_count(&RaiseObstacles {
-                schema: schema.as_deref().unwrap_or("main"),
+                schema: schema.as_deref(),
                 table: &table,
                 columns: target.columns,
             });
@@ -121,7 +121,7 @@ const RAISED: &str = "integer overflow";
 /// one class. A `Connection` that is not known to be a `LoadConnection` returns
 /// no rows.
 struct RaiseObstacles<'t> {
-    schema: &'t str,
+    schema: Option<&'t str>,
     table: &'t str,
     columns: &'t [&'static str],
 }
@@ -131,22 +131,31 @@ impl QueryId for RaiseObstacles<'_> {
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
+impl<'t> RaiseObstacles<'t> {
+    /// Without a schema, SQLite looks into all of them, as the statement does.
+    fn push_schema<'b>(&'b self, out: &mut AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        if let Some(schema) = &self.schema {
+            out.push_sql(", ");
+            out.push_bind_param::<Text, &'t str>(schema)?;
+        }
+        Ok(())
+    }
+}
+
 impl QueryFragment<Sqlite> for RaiseObstacles<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         out.push_sql("SELECT abs(CASE WHEN EXISTS (SELECT 1 FROM pragma_index_list(");
         out.push_bind_param::<Text, _>(self.table)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Text, _>(self.schema)?;
-        out.push_sql(") AS i, pragma_index_xinfo(i.name, ");
-        out.push_bind_param::<Text, _>(self.schema)?;
+        self.push_schema(&mut out)?;
+        out.push_sql(") AS i, pragma_index_xinfo(i.name");
+        self.push_schema(&mut out)?;
         out.push_sql(
             ") AS c WHERE i.\"unique\" AND c.\"key\" \
              AND upper(c.coll) NOT IN ('BINARY', 'NOCASE', 'RTRIM')) \
              OR EXISTS (SELECT 1 FROM pragma_table_info(",
         );
         out.push_bind_param::<Text, _>(self.table)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Text, _>(self.schema)?;
+        self.push_schema(&mut out)?;
         // https://www.sqlite.org/datatype3.html#determination_of_column_affinity
         out.push_sql(
             ") AS c WHERE c.type <> '' AND (c.type LIKE '%INT%' \
