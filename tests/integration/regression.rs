@@ -1,4 +1,4 @@
-//! Faults that were found by looking for them, each seen failing first.
+//! Faults that reviews found, kept found.
 
 use diesel::prelude::*;
 use upsert_core::{Upsertable, upsert};
