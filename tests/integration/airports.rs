@@ -4,27 +4,12 @@ use std::collections::BTreeMap;
 
 use diesel::prelude::*;
 
+use self::example::airports;
 use crate::support::on_every_database;
 
 #[allow(dead_code)]
 #[path = "../../examples/airports.rs"]
 mod example;
-
-diesel::table! {
-    airports (icao) {
-        icao -> Text,
-        iata -> Nullable<Text>,
-        name -> Text,
-        city -> Nullable<Text>,
-        subd -> Nullable<Text>,
-        country -> Text,
-        elevation -> Double,
-        lat -> Double,
-        lon -> Double,
-        tz -> Text,
-        lid -> Nullable<Text>,
-    }
-}
 
 type Text = Option<String>;
 #[rustfmt::skip]

@@ -5,10 +5,10 @@ use std::fmt;
 
 use diesel::connection::Connection;
 
-use crate::catalog::Catalog;
 use crate::dialect::Dialect;
 use crate::engine;
 use crate::error::{Error, Result};
+use crate::model::Model;
 use crate::statement::{Batch, UpsertStatement};
 use crate::upsertable::{BindFields, Upsertable};
 
@@ -183,8 +183,8 @@ where
         DB: Dialect,
         R: BindFields<DB>,
     {
-        let catalog = Catalog::of::<R, DB>().map_err(Error::Connection)?;
-        Ok(UpsertStatement::new(self.batch, catalog))
+        let model = Model::of::<R, DB>().map_err(Error::Connection)?;
+        Ok(UpsertStatement::new(self.batch, model))
     }
 }
 

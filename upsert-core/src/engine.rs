@@ -7,12 +7,12 @@ use diesel::connection::{Connection, TransactionManager};
 use diesel::result::{Error as DieselError, QueryResult};
 
 use crate::builder::{Duplicates, Options, Progress, Upsert};
-use crate::catalog::Catalog;
 use crate::chunk::Limits;
 use crate::dialect::{Dialect, Encoded, Fault, Target};
 use crate::error::{Error, Place, Result};
 use crate::field::ColumnSet;
 use crate::key::{EncodeKey, Keys, MeasureValue, Trust};
+use crate::model::Model;
 use crate::plan::{Conflict, Input, Plan, Repeated};
 use crate::statement::{Batch, ChunkStatement};
 use crate::upsertable::{BindFields, Upsertable};
@@ -29,15 +29,15 @@ where
     if batch.len() == 0 {
         return Ok(0);
     }
-    let catalog = Catalog::of::<R, C::Backend>().map_err(Error::Connection)?;
-    let call = Call::<C::Backend, B, R>::prepare(&batch, &catalog, &options)?;
+    let model = Model::of::<R, C::Backend>().map_err(Error::Connection)?;
+    let call = Call::<C::Backend, B, R>::prepare(&batch, &model, &options)?;
     call.run(conn, &mut options)
 }
 
 /// A call that is ready to be sent.
 struct Call<'c, DB, B, R: Upsertable> {
     batch: &'c Batch<B, R>,
-    catalog: &'c Catalog,
+    model: &'c Model,
     keys: Keys,
     /// The columns that each row supplies, or one set for all rows.
     supplied: Vec<ColumnSet>,
@@ -56,11 +56,7 @@ where
     B: Borrow<R>,
     R: Upsertable + BindFields<DB>,
 {
-    fn prepare(
-        batch: &'c Batch<B, R>,
-        catalog: &'c Catalog,
-        options: &Options<'_>,
-    ) -> Result<Self> {
+    fn prepare(batch: &'c Batch<B, R>, model: &'c Model, options: &Options<'_>) -> Result<Self> {
         let mut call = Self {
             supplied: supplied(batch),
             keys: Keys::with_capacity(batch.len()),
@@ -70,7 +66,7 @@ where
             max_rows: options.chunk_size.unwrap_or(DB::MAX_ROWS).max(1),
             database: PhantomData,
             batch,
-            catalog,
+            model,
         };
         for supplied in &call.supplied {
             if supplied.len() > DB::MAX_BINDS {
@@ -107,7 +103,7 @@ where
 
     fn encode_key(&mut self, row: usize, scratch: &mut Encoded) -> QueryResult<()> {
         self.keys.begin_row();
-        for column in &self.catalog.keys {
+        for column in &self.model.keys {
             let encode = EncodeKey {
                 keys: &mut self.keys,
                 scratch,
@@ -119,7 +115,7 @@ where
     }
 
     fn measure(&self, row: usize, scratch: &mut Encoded) -> usize {
-        let columns = 0..self.catalog.columns.len();
+        let columns = 0..self.model.columns.len();
         columns
             .map(|column| {
                 let measure = MeasureValue { scratch };
@@ -144,9 +140,9 @@ where
             return Conflict::DoNothing;
         };
         let is_written = |column: &usize| {
-            self.catalog.updates.contains(*column) || self.catalog.keys.contains(column)
+            self.model.updates.contains(*column) || self.model.keys.contains(column)
         };
-        if self.catalog.updates(*supplied).is_empty() {
+        if self.model.updates(*supplied).is_empty() {
             Conflict::DoNothing
         } else if supplied.iter().all(|column| is_written(&column)) {
             Conflict::UpdateAll
@@ -159,8 +155,8 @@ where
     #[allow(clippy::unnecessary_box_returns)]
     fn place(&self, rows: &[usize]) -> Box<Place> {
         Box::new(Place {
-            table: self.catalog.plain_table(),
-            target: self.catalog.target.clone(),
+            table: self.model.plain_table(),
+            target: self.model.target.clone(),
             rows: rows.to_vec(),
         })
     }
@@ -170,10 +166,11 @@ where
         C: Connection<Backend = DB>,
     {
         let limits = self.limits(conn)?;
+        let order = self.order(limits);
         let target = Target {
-            table: &self.catalog.table,
-            columns: &self.catalog.target,
-            sorts: self.order(limits) == Order::Ask,
+            table: &self.model.table,
+            columns: &self.model.target,
+            sorts: order == Order::Ask,
             depends_on_column: self.keys.depends_on_column,
         };
         let inspection = DB::inspect(conn, &target).map_err(Error::Connection)?;
@@ -183,7 +180,7 @@ where
                 source: None,
             });
         }
-        let sorts = match self.order(limits) {
+        let sorts = match order {
             Order::Sorted => true,
             Order::AsGiven => false,
             Order::Ask => inspection.may_sort,
@@ -245,33 +242,31 @@ where
 
     /// May the rows leave the order of the input?
     fn order(&self, limits: Limits) -> Order {
-        if self.selected.len() < 2 || self.keys.trust == Trust::None {
+        let rows = self.selected.len();
+        if rows < 2 || self.keys.trust == Trust::None {
             return Order::AsGiven;
         }
-        let fits = |rows, supplied| {
-            Self::rows_per_statement(supplied, limits).is_some_and(|limit| rows <= limit)
+        let [all] = self.supplied.as_slice() else {
+            return Order::Ask;
         };
-        if let [all] = self.supplied.as_slice() {
-            if !DB::SORTS_FEW_ROWS && fits(self.selected.len(), *all) {
-                return Order::AsGiven;
-            }
+        if Self::rows_per_statement(*all, limits).is_none_or(|limit| limit < rows) {
+            return Order::Ask;
         }
-        // If all rows have different keys and meet in one statement that updates,
-        // a database that takes a key only once refuses those that it holds
-        // equal. Rows with one key may not even have it after a trigger, so they
-        // take a look.
-        let rows = self.selected.len();
-        match self.supplied.as_slice() {
-            [all]
-                if !DB::APPLIES_ROWS_IN_ORDER
-                    && self.keys.trust == Trust::Exact
-                    && fits(rows, *all)
-                    && self.input().count_keys(&self.selected) == rows
-                    && !self.catalog.updates(*all).is_empty() =>
-            {
-                Order::Sorted
-            }
-            _ => Order::Ask,
+        // All rows fit into one statement.
+        if !DB::SORTS_FEW_ROWS {
+            return Order::AsGiven;
+        }
+        // If they have different keys and the statement updates, a database that
+        // takes a key only once refuses those that it holds equal. Rows with one
+        // key may not even have it after a trigger, so they take a look.
+        if !DB::APPLIES_ROWS_IN_ORDER
+            && self.keys.trust == Trust::Exact
+            && !self.model.updates(*all).is_empty()
+            && self.input().count_keys(&self.selected) == rows
+        {
+            Order::Sorted
+        } else {
+            Order::Ask
         }
     }
 
@@ -352,7 +347,7 @@ where
     fn leaves_rows(&self, plan: &Plan) -> bool {
         plan.steps
             .iter()
-            .any(|step| self.catalog.updates(step.supplied).is_empty())
+            .any(|step| self.model.updates(step.supplied).is_empty())
     }
 
     /// Sends one statement, and returns how many rows it wrote.
@@ -373,10 +368,10 @@ where
             supplied,
             recurs,
         } = chunk;
-        let updates = self.catalog.updates(supplied);
+        let updates = self.model.updates(supplied);
         let statement = ChunkStatement::<DB, B, R> {
             batch: self.batch,
-            catalog: self.catalog,
+            model: self.model,
             rows,
             supplied,
             updates: &updates,

@@ -7,13 +7,14 @@
 )]
 
 mod builder;
-mod catalog;
+
 mod chunk;
 pub mod dialect;
 mod engine;
 mod error;
 mod field;
 mod key;
+mod model;
 mod plan;
 mod statement;
 mod upsertable;

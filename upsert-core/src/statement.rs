@@ -10,9 +10,9 @@ use diesel::result::{Error as DieselError, QueryResult};
 use diesel::serialize::ToSql;
 use diesel::sql_types::{HasSqlType, SqlType};
 
-use crate::catalog::Catalog;
 use crate::dialect::Dialect;
 use crate::field::ColumnSet;
+use crate::model::Model;
 use crate::upsertable::{BindFields, Fields};
 use crate::value::{Plain, ValueVisitor};
 
@@ -58,7 +58,7 @@ impl<B: Borrow<R>, R: Fields> Batch<B, R> {
 /// columns.
 pub(crate) struct ChunkStatement<'s, DB, B, R: Fields> {
     pub(crate) batch: &'s Batch<B, R>,
-    pub(crate) catalog: &'s Catalog,
+    pub(crate) model: &'s Model,
     /// Positions in the batch.
     pub(crate) rows: &'s [usize],
     pub(crate) supplied: ColumnSet,
@@ -83,13 +83,13 @@ where
         }
         // --- INSERT INTO "products" ("sku", "name")
         out.push_sql("INSERT INTO ");
-        out.push_sql(&self.catalog.table);
+        out.push_sql(&self.model.table);
         out.push_sql(" (");
         for (i, column) in self.supplied.iter().enumerate() {
             if i > 0 {
                 out.push_sql(", ");
             }
-            out.push_identifier(self.catalog.columns[column])?;
+            out.push_identifier(self.model.columns[column])?;
         }
         // --- VALUES ($1, $2), ($3, $4)
         let columns: Vec<usize> = self.supplied.iter().collect();
@@ -108,7 +108,7 @@ where
         }
         out.push_sql(")");
         // --- ON CONFLICT ("sku") DO UPDATE SET "name" = excluded."name"
-        DB::push_conflict_clause(&self.catalog.conflict(self.updates), &mut out)
+        DB::push_conflict_clause(&self.model.conflict(self.updates), &mut out)
     }
 }
 
@@ -172,7 +172,7 @@ impl<'b, DB: Dialect> ValueVisitor<'b, DB> for PushBind<'_, '_, 'b, DB> {
 #[must_use = "a statement does nothing until it is executed"]
 pub struct UpsertStatement<DB, B, R: Fields> {
     batch: Batch<B, R>,
-    catalog: Catalog,
+    model: Model,
     rows: Vec<usize>,
     supplied: ColumnSet,
     updates: Vec<&'static str>,
@@ -185,7 +185,7 @@ where
     B: Borrow<R>,
     R: BindFields<DB>,
 {
-    pub(crate) fn new(batch: Batch<B, R>, catalog: Catalog) -> Self {
+    pub(crate) fn new(batch: Batch<B, R>, model: Model) -> Self {
         let supplied = if batch.len() == 0 {
             ColumnSet::new()
         } else {
@@ -193,10 +193,10 @@ where
         };
         Self {
             rows: (0..batch.len()).collect(),
-            updates: catalog.updates(supplied),
+            updates: model.updates(supplied),
             supplied,
             batch,
-            catalog,
+            model,
             database: PhantomData,
         }
     }
@@ -221,7 +221,7 @@ where
         }
         ChunkStatement {
             batch: &self.batch,
-            catalog: &self.catalog,
+            model: &self.model,
             rows: &self.rows,
             supplied: self.supplied,
             updates: &self.updates,
@@ -242,7 +242,7 @@ impl<DB, B, R: Fields, Conn> RunQueryDsl<Conn> for UpsertStatement<DB, B, R> {}
 impl<DB, B, R: Fields> fmt::Debug for UpsertStatement<DB, B, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UpsertStatement")
-            .field("table", &self.catalog.table)
+            .field("table", &self.model.table)
             .field("rows", &self.rows.len())
             .finish_non_exhaustive()
     }

@@ -1,4 +1,4 @@
-//! What a call knows of its model and its table before it looks at a row.
+//! What a call knows of its model before it looks at a row.
 
 use diesel::query_builder::{QueryBuilder, QueryFragment};
 use diesel::result::QueryResult;
@@ -9,7 +9,7 @@ use crate::upsertable::{BindFields, Upsertable};
 
 /// A model's columns with the conflict target resolved.
 #[derive(Debug)]
-pub(crate) struct Catalog {
+pub(crate) struct Model {
     /// The names of the columns, in the order of the fields.
     pub(crate) columns: Vec<&'static str>,
     /// Which of them are the conflict target.
@@ -22,8 +22,8 @@ pub(crate) struct Catalog {
     pub(crate) table: String,
 }
 
-impl Catalog {
-    /// The catalog of `R` on `DB`.
+impl Model {
+    /// The columns of `R` on `DB`.
     pub(crate) fn of<R, DB>() -> QueryResult<Self>
     where
         DB: Dialect,
