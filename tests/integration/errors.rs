@@ -186,7 +186,7 @@ on_every_database! {
                  fields of an existing unique index with `#[conflict_key]`",
             );
             let place = error.place().unwrap();
-            assert_eq!((&*place.table, &*place.target), ("members", &["email"][..]));
+            assert_eq!((&*place.table, place.target.join(", ")), ("members", "email".to_owned()));
             match system::SYSTEM {
                 // Found in the catalog.
                 #[cfg(feature = "mysql")]

@@ -694,7 +694,8 @@ mod on_mysql {
             debug_query::<Mysql, _>(&statement).to_string(),
             "INSERT INTO `products` (`sku`, `name`, `stock`, `note`) \
              VALUES (?, ?, ?, ?), (?, ?, ?, ?) ON DUPLICATE KEY UPDATE \
-             `sku` = IF(IF(`sku` <=> VALUES(`sku`), 0, EXP(710 + (`sku` IS NULL))) IS NULL, `sku`, `sku`), \
+             `sku` = IF(IF(`products`.`sku` <=> VALUES(`sku`), 0, \
+             EXP(710 + (`products`.`sku` IS NULL))) IS NULL, `products`.`sku`, `products`.`sku`), \
              `name` = VALUES(`name`), `note` = VALUES(`note`) \
              -- binds: [\"b\", \"Bread\", 2, None, \"a\", \"Apple's\", -1, Some(\"green\")]",
         );
@@ -711,9 +712,9 @@ mod on_mysql {
         assert_eq!(
             debug_query::<Mysql, _>(&statement).to_string(),
             "INSERT INTO `places` (`country`, `city`, `people`) VALUES (?, ?, ?) \
-             ON DUPLICATE KEY UPDATE `country` = IF(IF(`country` <=> VALUES(`country`) \
-             AND `city` <=> VALUES(`city`), 0, EXP(710 + (`country` IS NULL))) IS NULL, \
-             `country`, `country`), \
+             ON DUPLICATE KEY UPDATE `country` = IF(IF(`places`.`country` <=> VALUES(`country`) \
+             AND `places`.`city` <=> VALUES(`city`), 0, EXP(710 + (`places`.`country` IS NULL))) IS NULL, \
+             `places`.`country`, `places`.`country`), \
              `people` = VALUES(`people`) -- binds: [\"FR\", \"Lyon\", 5]",
         );
         let statement = upsert([Shelf {

@@ -9,6 +9,7 @@ use crate::dialect::Dialect;
 use crate::engine;
 use crate::error::{Error, Result};
 use crate::model::Model;
+use crate::overrides::{Overrides, Overriding, override_methods};
 use crate::statement::{Batch, UpsertStatement};
 use crate::upsertable::{BindFields, Upsertable};
 
@@ -36,7 +37,7 @@ use crate::upsertable::{BindFields, Upsertable};
 /// # Ok(())
 /// # }
 /// ```
-pub fn upsert<'f, I>(rows: I) -> Upsert<'f, I::Item, I::Item>
+pub fn upsert<'f, I>(rows: I) -> Upsert<'f, I::Item, I::Item, ()>
 where
     I: IntoIterator,
     I::Item: Upsertable,
@@ -45,10 +46,13 @@ where
 }
 
 /// A call that inserts or updates rows; [`upsert`] starts one.
+///
+/// `O` is the list of what the call overrides; it is always inferred.
 #[must_use = "a call does nothing until it is executed"]
-pub struct Upsert<'f, B, R: Upsertable> {
-    pub(crate) batch: Batch<B, R>,
-    pub(crate) options: Options<'f>,
+pub struct Upsert<'f, B, R: Upsertable, O = ()> {
+    batch: Batch<B, R>,
+    options: Options<'f>,
+    overrides: O,
 }
 
 /// The options of a call.
@@ -93,7 +97,7 @@ pub struct Progress {
     pub total: usize,
 }
 
-impl<'f, B, R> Upsert<'f, B, R>
+impl<B, R> Upsert<'_, B, R>
 where
     B: Borrow<R>,
     R: Upsertable,
@@ -102,8 +106,25 @@ where
         Self {
             batch: Batch::new(rows),
             options: Options::default(),
+            overrides: (),
         }
     }
+}
+
+impl<'f, B, R, O> Upsert<'f, B, R, O>
+where
+    B: Borrow<R>,
+    R: Upsertable,
+{
+    fn with<Next>(self, next: Next) -> Upsert<'f, B, R, (O, Next)> {
+        Upsert {
+            batch: self.batch,
+            options: self.options,
+            overrides: (self.overrides, next),
+        }
+    }
+
+    override_methods!(Upsert<'f, B, R>);
 
     /// Chooses what becomes of input rows that have the same conflict key; by
     /// default [`Duplicates::InOrder`].
@@ -140,19 +161,29 @@ where
     /// # Errors
     ///
     /// Any [`Error`]; nothing of the call is then in the table.
-    pub fn execute<C>(self, conn: &mut C) -> Result<usize>
+    pub fn execute<'o, C>(self, conn: &mut C) -> Result<usize>
     where
         C: Connection,
         C::Backend: Dialect,
         R: BindFields<C::Backend>,
+        O: Overrides<'o, C::Backend>,
     {
-        engine::run(conn, self)
+        let Self {
+            batch,
+            mut options,
+            overrides,
+        } = self;
+        if batch.len() == 0 {
+            return Ok(0);
+        }
+        let model = Model::of::<R>(Overriding::of(overrides)).map_err(Error::Connection)?;
+        engine::run(conn, &batch, &model, &mut options)
     }
 
     /// The statement that inserts or updates the rows, for the database `DB`.
     ///
-    /// It can be printed, embedded or run. The options of this call do not
-    /// matter to it. Rendering it fails if there are no rows, or if they do not
+    /// It can be printed, embedded or run. What the call overrides is in it; its
+    /// other options do not matter to it. Rendering it fails if there are no rows, or if they do not
     /// all supply the same columns (see [the crate's documentation](crate) on
     /// `None`).
     ///
@@ -178,17 +209,20 @@ where
     /// # Errors
     ///
     /// [`Error::Connection`] if the table's name cannot be written as SQL.
-    pub fn statement<DB>(self) -> Result<UpsertStatement<DB, B, R>>
+    pub fn statement<'o, DB>(self) -> Result<UpsertStatement<'o, DB, B, R>>
     where
         DB: Dialect,
         R: BindFields<DB>,
+        O: Overrides<'o, DB>,
     {
-        let model = Model::of::<R, DB>().map_err(Error::Connection)?;
-        Ok(UpsertStatement::new(self.batch, model))
+        let model = Model::of::<R>(Overriding::of(self.overrides)).map_err(Error::Connection)?;
+        let statement = UpsertStatement::new(self.batch, model);
+        statement.check().map_err(Error::Connection)?;
+        Ok(statement)
     }
 }
 
-impl<B, R: Upsertable> fmt::Debug for Upsert<'_, B, R> {
+impl<B, R: Upsertable, O> fmt::Debug for Upsert<'_, B, R, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Upsert")
             .field("duplicates", &self.options.duplicates)

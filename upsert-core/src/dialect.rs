@@ -6,18 +6,22 @@
 //! the engine's.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use diesel::backend::Backend;
 use diesel::connection::Connection;
-use diesel::query_builder::AstPass;
+use diesel::query_builder::{AstPass, QueryBuilder, QueryFragment};
 use diesel::result::{Error as DieselError, QueryResult};
 use diesel::serialize::ToSql;
 use diesel::sql_types::HasSqlType;
 
-pub use crate::key::{Encoded, KeyKind};
+use crate::field::ColumnDef;
+pub use crate::field::Rule;
+pub use crate::key::{Encoded, TypeKind};
 
 #[cfg(feature = "mysql")]
 mod mysql;
+pub mod on_conflict;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "sqlite")]
@@ -28,7 +32,9 @@ mod sqlite;
 /// Implemented for Diesel's `Sqlite`, `Pg` and `Mysql` (which stands for
 /// MariaDB too), each with the crate's feature of that name. Implementing it
 /// for another backend takes [`push_conflict_clause`] and [`encode`]; the other
-/// items have defaults that are safe on any database.
+/// items have defaults that are safe on any database. A database with
+/// PostgreSQL's `ON CONFLICT` implements [`OnConflict`](on_conflict::OnConflict)
+/// too, and has the clause from [`push_on_conflict`](on_conflict::push_on_conflict).
 ///
 /// [`push_conflict_clause`]: Dialect::push_conflict_clause
 /// [`encode`]: Dialect::encode
@@ -72,10 +78,44 @@ pub trait Dialect: Backend<QueryBuilder: Default> + Default + 'static {
 
     /// Writes what stands behind the rows of `INSERT INTO .. VALUES ..`,
     /// beginning with a space.
-    fn push_conflict_clause(
-        conflict: &ConflictClause<'_>,
-        out: &mut AstPass<'_, '_, Self>,
+    fn push_conflict_clause<'b>(
+        conflict: &ConflictClause<'b, Self>,
+        out: &mut AstPass<'_, 'b, Self>,
     ) -> QueryResult<()>;
+
+    /// Writes the value that the proposed row has for `column`.
+    ///
+    /// By default:
+    ///
+    /// ```sql
+    /// excluded."name"
+    /// ```
+    fn push_excluded(column: &str, out: &mut AstPass<'_, '_, Self>) -> QueryResult<()> {
+        out.push_sql("excluded.");
+        out.push_identifier(column)
+    }
+
+    /// Writes a boolean literal; by default `TRUE` or `FALSE`.
+    fn push_bool(value: bool, out: &mut AstPass<'_, '_, Self>) {
+        out.push_sql(if value { "TRUE" } else { "FALSE" });
+    }
+
+    /// Writes a text literal; by default in single quotes, which are doubled
+    /// inside.
+    fn push_text(value: &str, out: &mut AstPass<'_, '_, Self>) {
+        out.push_sql("'");
+        out.push_sql(&value.replace('\'', "''"));
+        out.push_sql("'");
+    }
+
+    /// Writes the rows that `query` selects, as they stand behind
+    /// `INSERT INTO .. (..)`; by default the query as it is.
+    fn push_select<'b>(
+        query: &'b dyn QueryFragment<Self>,
+        mut out: AstPass<'_, 'b, Self>,
+    ) -> QueryResult<()> {
+        query.walk_ast(out.reborrow())
+    }
 
     /// Serializes `value` as it would be bound, and hands the bytes to
     /// [`Encoded::set_bytes`], or calls [`Encoded::set_null`].
@@ -90,7 +130,7 @@ pub trait Dialect: Backend<QueryBuilder: Default> + Default + 'static {
     ///
     /// By default any, so that rows are sent in the order of the input.
     #[must_use]
-    fn key_part(kind: KeyKind, bytes: &[u8]) -> KeyPart<'_> {
+    fn key_part(kind: TypeKind, bytes: &[u8]) -> KeyPart<'_> {
         let _ = kind;
         KeyPart::new(bytes, Equals::Unknown)
     }
@@ -121,7 +161,7 @@ pub trait Dialect: Backend<QueryBuilder: Default> + Default + 'static {
     /// so itself, and the keys are what [`key_part`](Dialect::key_part) says.
     fn inspect<C: Connection<Backend = Self>>(
         conn: &mut C,
-        target: &Target<'_>,
+        target: &TargetLookup<'_>,
     ) -> QueryResult<Inspection> {
         let _ = (conn, target);
         Ok(Inspection {
@@ -155,22 +195,174 @@ pub trait Dialect: Backend<QueryBuilder: Default> + Default + 'static {
         let _ = conn;
         Ok(0)
     }
+
+    /// The rows that [`push_select`](Dialect::push_select) has proposed since
+    /// [`begin_count`](Dialect::begin_count), on a database with
+    /// [`COUNTS_KEPT_ROWS`](Dialect::COUNTS_KEPT_ROWS).
+    fn selected_rows<C: Connection<Backend = Self>>(conn: &mut C) -> QueryResult<usize> {
+        let _ = conn;
+        Ok(0)
+    }
 }
 
+/// A database where a constraint can be the conflict target: PostgreSQL.
+#[diagnostic::on_unimplemented(
+    message = "a constraint cannot be the conflict target on `{Self}`",
+    note = "only PostgreSQL has `ON CONFLICT ON CONSTRAINT`",
+    note = "mark the fields of the constraint's columns with `#[conflict_key]` instead of \
+            `constraint = \"..\"`, or name the columns in `on_conflict(..)`"
+)]
+pub trait SupportsConstraintTarget: Dialect {}
+
+/// A database where expressions can be the conflict target: PostgreSQL and
+/// SQLite.
+#[diagnostic::on_unimplemented(
+    message = "an expression cannot be the conflict target on `{Self}`",
+    note = "MySQL and MariaDB choose the unique index by themselves",
+    note = "add a generated column for the expression to the table, with a unique index on it, \
+            and mark its field with `#[conflict_key]`"
+)]
+pub trait SupportsExpressionTarget: Dialect {}
+
+/// A database that has partial unique indexes: PostgreSQL and SQLite.
+#[diagnostic::on_unimplemented(
+    message = "there are no partial unique indexes on `{Self}`",
+    note = "MySQL and MariaDB have none, so `target_where` and `filter_target` mean nothing there",
+    note = "use a unique index on all rows, or on a generated column that is NULL in the rows \
+            that must not conflict"
+)]
+pub trait SupportsPartialTarget: Dialect {}
+
 /// What a statement does when a row with the same conflict key exists.
-#[derive(Debug, Clone, Copy)]
+///
+/// *Existing* is the row in the table, *excluded* the row proposed for
+/// insertion.
+#[derive(Debug)]
 #[non_exhaustive]
-pub struct ConflictClause<'c> {
-    /// The columns of the conflict target.
-    pub target: &'c [&'static str],
-    /// The columns that get the proposed row's value; none for `DO NOTHING`.
-    pub updates: &'c [&'static str],
+pub struct ConflictClause<'b, DB> {
+    /// The table's name as SQL, quoted, by which its columns are qualified.
+    pub table: &'b str,
+    /// The conflict target.
+    pub target: TargetClause<'b, DB>,
+    /// The predicate of the index, if it is a partial one.
+    pub predicate: Option<Expr<'b, DB>>,
+    /// What is updated; none for `DO NOTHING`.
+    pub assignments: Vec<Assignment<'b, DB>>,
+    /// The existing row is updated only if all of them hold.
+    pub conditions: Vec<Condition<'b, DB>>,
+    /// The existing row is updated only if a compared column really changes.
+    pub skip_unchanged: bool,
+}
+
+impl<DB> ConflictClause<'_, DB> {
+    /// May the statement leave a row as it is?
+    #[must_use]
+    pub fn keeps_rows(&self) -> bool {
+        self.assignments.is_empty() || !self.conditions.is_empty() || self.skip_unchanged
+    }
+}
+
+impl<'b, DB> ConflictClause<'b, DB> {
+    /// The assignments that tell whether a row changes.
+    pub fn compared(&self) -> impl Iterator<Item = &Assignment<'b, DB>> {
+        let assignments = self.assignments.iter();
+        assignments.filter(|assignment| assignment.column.rule.is_compared())
+    }
+}
+
+/// The columns, constraint or expressions behind `ON CONFLICT`.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum TargetClause<'b, DB> {
+    /// Columns.
+    Columns(&'b [&'static str]),
+    /// A constraint's name.
+    Constraint(&'b str),
+    /// Expressions.
+    Expressions(Vec<Expr<'b, DB>>),
+}
+
+/// What a column gets on conflict.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Assignment<'b, DB> {
+    /// The column, with the rule.
+    pub column: ColumnDef,
+    /// The value, for [`Rule::Set`], and for [`Rule::Touch`] if it is not the
+    /// proposed row's.
+    pub expression: Option<Expr<'b, DB>>,
+}
+
+/// A condition on the existing and the proposed row.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Condition<'b, DB> {
+    /// The proposed row is newer.
+    Newer {
+        /// The column that tells.
+        column: ColumnDef,
+        /// Is as new as the existing row enough?
+        or_equal: bool,
+    },
+    /// An expression that is true.
+    Expression(Expr<'b, DB>),
+}
+
+/// A Diesel expression in a statement.
+pub struct Expr<'b, DB>(&'b dyn QueryFragment<DB>);
+
+impl<DB> Clone for Expr<'_, DB> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<DB> Copy for Expr<'_, DB> {}
+
+impl<DB> fmt::Debug for Expr<'_, DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Expr")
+    }
+}
+
+impl<'b, DB: Dialect> Expr<'b, DB> {
+    pub(crate) fn new(expression: &'b dyn QueryFragment<DB>) -> Self {
+        Self(expression)
+    }
+
+    /// Writes the expression.
+    pub fn push(self, out: &mut AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        self.0.walk_ast(out.reborrow())
+    }
+
+    /// The expression as SQL, with placeholders for its parameters.
+    pub fn sql(self) -> QueryResult<String> {
+        sql_of(self.0)
+    }
+}
+
+/// A fragment as SQL, with placeholders for its parameters.
+pub(crate) fn sql_of<DB: Dialect>(fragment: &dyn QueryFragment<DB>) -> QueryResult<String> {
+    let mut builder = DB::QueryBuilder::default();
+    fragment.to_sql(&mut builder, &DB::default())?;
+    Ok(builder.finish())
+}
+
+/// Writes the existing row's value of `column`.
+pub fn push_existing<DB: Dialect>(
+    table: &str,
+    column: &str,
+    out: &mut AstPass<'_, '_, DB>,
+) -> QueryResult<()> {
+    out.push_sql(table);
+    out.push_sql(".");
+    out.push_identifier(column)
 }
 
 /// A conflict target, to be looked up in the catalog.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
-pub struct Target<'t> {
+pub struct TargetLookup<'t> {
     /// The table's name as SQL, quoted, with its schema if `table!` names one.
     pub table: &'t str,
     /// The columns.
@@ -182,7 +374,7 @@ pub struct Target<'t> {
     pub depends_on_column: bool,
 }
 
-impl Target<'_> {
+impl TargetLookup<'_> {
     /// The schema and the table, unquoted.
     #[must_use]
     pub fn names(&self) -> (Option<String>, String) {
@@ -224,7 +416,7 @@ pub struct Inspection {
     pub has_unique_index: bool,
     /// Does the database hold keys equal only as [`Dialect::key_part`] says, so
     /// that rows may be sorted? No collation, type, trigger or setting is in
-    /// the way. Matters only if [`Target::sorts`].
+    /// the way. Matters only if [`TargetLookup::sorts`].
     pub may_sort: bool,
 }
 
@@ -277,6 +469,36 @@ pub enum Fault {
     Other,
 }
 
+/// Writes whether the proposed row is newer than the existing one; a NULL is
+/// older than everything else.
+///
+/// ```sql
+/// ("t"."version" < excluded."version")
+/// ```
+pub fn push_newer<DB: Dialect>(
+    table: &str,
+    column: &ColumnDef,
+    or_equal: bool,
+    out: &mut AstPass<'_, '_, DB>,
+) -> QueryResult<()> {
+    out.push_sql("(");
+    push_existing(table, column.name, out)?;
+    out.push_sql(if or_equal { " <= " } else { " < " });
+    DB::push_excluded(column.name, out)?;
+    if column.is_nullable {
+        out.push_sql(if or_equal { " OR " } else { " OR (" });
+        push_existing(table, column.name, out)?;
+        out.push_sql(" IS NULL");
+        if !or_equal {
+            out.push_sql(" AND ");
+            DB::push_excluded(column.name, out)?;
+            out.push_sql(" IS NOT NULL)");
+        }
+    }
+    out.push_sql(")");
+    Ok(())
+}
+
 /// Implements [`Dialect::encode`] for a backend of Diesel's.
 macro_rules! encode_by_collector {
     ($lookup:expr) => {
@@ -300,41 +522,6 @@ macro_rules! encode_by_collector {
 }
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 use encode_by_collector;
-
-/// Writes the conflict clause that SQLite took over from PostgreSQL:
-///
-/// ```sql
-/// ON CONFLICT ("sku") DO UPDATE SET "name" = excluded."name"
-/// ON CONFLICT ("sku") DO NOTHING
-/// ```
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
-fn push_on_conflict<DB: Backend>(
-    conflict: &ConflictClause<'_>,
-    out: &mut AstPass<'_, '_, DB>,
-) -> QueryResult<()> {
-    out.push_sql(" ON CONFLICT (");
-    for (i, column) in conflict.target.iter().enumerate() {
-        if i > 0 {
-            out.push_sql(", ");
-        }
-        out.push_identifier(column)?;
-    }
-    out.push_sql(")");
-    if conflict.updates.is_empty() {
-        out.push_sql(" DO NOTHING");
-        return Ok(());
-    }
-    out.push_sql(" DO UPDATE SET ");
-    for (i, column) in conflict.updates.iter().enumerate() {
-        if i > 0 {
-            out.push_sql(", ");
-        }
-        out.push_identifier(column)?;
-        out.push_sql(" = excluded.");
-        out.push_identifier(column)?;
-    }
-    Ok(())
-}
 
 /// The class of text under the collations that compare without regard to case
 /// and to trailing spaces, or `None` where other characters may be equal too.
@@ -374,7 +561,7 @@ mod tests {
     #[test]
     fn names_are_split_at_their_quotes() {
         let names = |table| {
-            Target {
+            TargetLookup {
                 table,
                 columns: &[],
                 sorts: true,

@@ -1,62 +1,69 @@
 //! Runs a call: plans it, opens the transaction, sends the statements.
 
 use std::borrow::Borrow;
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
 use diesel::connection::{Connection, TransactionManager};
+use diesel::query_builder::{QueryFragment, QueryId};
 use diesel::result::{Error as DieselError, QueryResult};
 
-use crate::builder::{Duplicates, Options, Progress, Upsert};
+use crate::builder::{Duplicates, Options, Progress};
 use crate::chunk::Limits;
-use crate::dialect::{Dialect, Encoded, Fault, Target};
-use crate::error::{Error, Place, Result};
-use crate::field::ColumnSet;
+use crate::dialect::{ConflictClause, Dialect, Encoded, Fault, TargetLookup};
+use crate::error::{Error, Place, Result, refuse};
+use crate::field::{Rule, Supplied};
 use crate::key::{EncodeKey, Keys, MeasureValue, Trust};
 use crate::model::Model;
 use crate::plan::{Conflict, Input, Plan, Repeated};
 use crate::statement::{Batch, ChunkStatement};
 use crate::upsertable::{BindFields, Upsertable};
 
-/// Runs `call` on `conn`.
-pub(crate) fn run<C, B, R>(conn: &mut C, call: Upsert<'_, B, R>) -> Result<usize>
+/// Writes the rows of `batch` on `conn`.
+pub(crate) fn run<C, B, R>(
+    conn: &mut C,
+    batch: &Batch<B, R>,
+    model: &Model<'_, C::Backend>,
+    options: &mut Options<'_>,
+) -> Result<usize>
 where
     C: Connection,
     C::Backend: Dialect,
     B: Borrow<R>,
     R: Upsertable + BindFields<C::Backend>,
 {
-    let Upsert { batch, mut options } = call;
-    if batch.len() == 0 {
-        return Ok(0);
-    }
-    let model = Model::of::<R, C::Backend>().map_err(Error::Connection)?;
-    let call = Call::<C::Backend, B, R>::prepare(&batch, &model, &options)?;
-    call.run(conn, &mut options)
+    let call = Call::<C::Backend, B, R>::prepare(batch, model, options)?;
+    call.run(conn, options)
 }
 
 /// A call that is ready to be sent.
-struct Call<'c, DB, B, R: Upsertable> {
+struct Call<'c, 'f, DB, B, R: Upsertable> {
     batch: &'c Batch<B, R>,
-    model: &'c Model,
+    model: &'c Model<'f, DB>,
     keys: Keys,
     /// The columns that each row supplies, or one set for all rows.
-    supplied: Vec<ColumnSet>,
+    supplied: Vec<Supplied>,
     /// Sizes in bytes, where the dialect limits them.
     sizes: Option<Vec<usize>>,
     /// The rows that the duplicate policy lets through.
     selected: Vec<usize>,
     duplicates: Duplicates,
     max_rows: usize,
-    database: PhantomData<DB>,
+    /// The conflict clauses for the sets of columns that rows supply.
+    clauses: BTreeMap<Supplied, Clause<'c, DB>>,
 }
 
-impl<'c, DB, B, R> Call<'c, DB, B, R>
+impl<'c, 'f, DB, B, R> Call<'c, 'f, DB, B, R>
 where
     DB: Dialect,
     B: Borrow<R>,
     R: Upsertable + BindFields<DB>,
 {
-    fn prepare(batch: &'c Batch<B, R>, model: &'c Model, options: &Options<'_>) -> Result<Self> {
+    fn prepare(
+        batch: &'c Batch<B, R>,
+        model: &'c Model<'f, DB>,
+        options: &Options<'_>,
+    ) -> Result<Self> {
         let mut call = Self {
             supplied: supplied(batch),
             keys: Keys::with_capacity(batch.len()),
@@ -64,15 +71,24 @@ where
             selected: Vec::new(),
             duplicates: options.duplicates,
             max_rows: options.chunk_size.unwrap_or(DB::MAX_ROWS).max(1),
-            database: PhantomData,
+            clauses: BTreeMap::new(),
             batch,
             model,
         };
-        for supplied in &call.supplied {
-            if supplied.len() > DB::MAX_BINDS {
+        call.prepare_clauses()
+            .map_err(|source| call.refused(source))?;
+        if model.keys.is_empty() && options.duplicates != Duplicates::InOrder {
+            return Err(call.refused(refuse(
+                "the model does not say by which columns its rows are compared, which \
+                 `on_duplicate(..)` needs: mark their fields with `#[conflict_key]`",
+            )));
+        }
+        for (supplied, clause) in &call.clauses {
+            let binds = supplied.inserted().len() + clause.binds;
+            if binds > DB::MAX_BINDS {
                 return Err(Error::TooManyColumns {
                     place: call.place(&[]),
-                    columns: supplied.len(),
+                    columns: binds,
                     limit: DB::MAX_BINDS,
                 });
             }
@@ -85,6 +101,9 @@ where
                     source,
                 })?;
         }
+        let comparison = model.comparison;
+        call.keys
+            .limit(comparison.trust(), comparison.knows_equal());
         if DB::MAX_BYTES.is_some() {
             let sizes = (0..batch.len()).map(|row| call.measure(row, &mut scratch));
             call.sizes = Some(sizes.collect());
@@ -99,6 +118,28 @@ where
             }
         };
         Ok(call)
+    }
+
+    fn prepare_clauses(&mut self) -> QueryResult<()> {
+        self.model.check_target()?;
+        for supplied in &self.supplied {
+            if !self.clauses.contains_key(supplied) {
+                let clause = Clause {
+                    conflict: self.model.conflict(*supplied)?,
+                    binds: self.model.clause_binds(*supplied)?,
+                };
+                self.clauses.insert(*supplied, clause);
+            }
+        }
+        Ok(())
+    }
+
+    /// The call cannot be written as SQL.
+    fn refused(&self, source: DieselError) -> Error {
+        Error::Statement {
+            place: self.place(&[]),
+            source,
+        }
     }
 
     fn encode_key(&mut self, row: usize, scratch: &mut Encoded) -> QueryResult<()> {
@@ -136,15 +177,30 @@ where
 
     /// What the rows do to existing rows, if they all supply the same columns.
     fn conflict(&self) -> Conflict {
-        let Some(supplied) = self.supplied.first() else {
+        let [supplied] = self.supplied.as_slice() else {
+            return Conflict::EachRow;
+        };
+        let Some(clause) = self.clauses.get(supplied) else {
+            return Conflict::EachRow;
+        };
+        let conflict = &clause.conflict;
+        if conflict.assignments.is_empty() {
             return Conflict::DoNothing;
+        }
+        let replaces = |rule| rule == Rule::Update;
+        let all_replace = conflict
+            .assignments
+            .iter()
+            .all(|it| replaces(it.column.rule));
+        if conflict.keeps_rows() || !all_replace {
+            return Conflict::EachRow;
+        }
+        let is_written = |position: usize| {
+            let name = self.model.columns[position].name;
+            self.model.keys.contains(&position)
+                || conflict.assignments.iter().any(|it| it.column.name == name)
         };
-        let is_written = |column: &usize| {
-            self.model.updates.contains(*column) || self.model.keys.contains(column)
-        };
-        if self.model.updates(*supplied).is_empty() {
-            Conflict::DoNothing
-        } else if supplied.iter().all(|column| is_written(&column)) {
+        if supplied.inserted().iter().all(is_written) {
             Conflict::UpdateAll
         } else {
             Conflict::UpdateSome
@@ -154,11 +210,7 @@ where
     // Errors hold it in a box, to be small.
     #[allow(clippy::unnecessary_box_returns)]
     fn place(&self, rows: &[usize]) -> Box<Place> {
-        Box::new(Place {
-            table: self.model.plain_table(),
-            target: self.model.target.clone(),
-            rows: rows.to_vec(),
-        })
+        place(self.model, rows)
     }
 
     fn run<C>(&self, conn: &mut C, options: &mut Options<'_>) -> Result<usize>
@@ -167,9 +219,13 @@ where
     {
         let limits = self.limits(conn)?;
         let order = self.order(limits);
-        let target = Target {
+        let columns = match self.model.target_columns() {
+            [] => self.key_names(),
+            columns => columns.to_vec(),
+        };
+        let target = TargetLookup {
             table: &self.model.table,
-            columns: &self.model.target,
+            columns: &columns,
             sorts: order == Order::Ask,
             depends_on_column: self.keys.depends_on_column,
         };
@@ -203,6 +259,12 @@ where
                 }
             }
         }
+    }
+
+    /// The columns by which rows are compared.
+    fn key_names(&self) -> Vec<&'static str> {
+        let keys = self.model.keys.iter();
+        keys.map(|key| self.model.columns[*key].name).collect()
     }
 
     /// The limits of the call's statements.
@@ -247,9 +309,17 @@ where
             return Order::AsGiven;
         }
         let [all] = self.supplied.as_slice() else {
-            return Order::Ask;
+            // Rows that may have one key must not change places.
+            return if self.model.comparison.knows_equal() {
+                Order::Ask
+            } else {
+                Order::AsGiven
+            };
         };
-        if Self::rows_per_statement(*all, limits).is_none_or(|limit| limit < rows) {
+        if self
+            .rows_per_statement(*all, limits)
+            .is_none_or(|limit| limit < rows)
+        {
             return Order::Ask;
         }
         // All rows fit into one statement.
@@ -261,7 +331,10 @@ where
         // key may not even have it after a trigger, so they take a look.
         if !DB::APPLIES_ROWS_IN_ORDER
             && self.keys.trust == Trust::Exact
-            && !self.model.updates(*all).is_empty()
+            && self
+                .clauses
+                .get(all)
+                .is_some_and(|it| !it.conflict.assignments.is_empty())
             && self.input().count_keys(&self.selected) == rows
         {
             Order::Sorted
@@ -270,8 +343,10 @@ where
         }
     }
 
-    fn rows_per_statement(supplied: ColumnSet, limits: Limits) -> Option<usize> {
-        Limits::rows(supplied.len(), DB::MAX_BINDS, limits.rows)
+    fn rows_per_statement(&self, supplied: Supplied, limits: Limits) -> Option<usize> {
+        let binds = self.clauses.get(&supplied).map_or(0, |clause| clause.binds);
+        let columns = supplied.inserted().len();
+        Limits::rows(columns, DB::MAX_BINDS.saturating_sub(binds), limits.rows)
     }
 
     fn run_plan<C>(
@@ -322,7 +397,7 @@ where
         let mut chunks = Vec::new();
         for step in &plan.steps {
             let limits = Limits {
-                rows: Self::rows_per_statement(step.supplied, limits).unwrap_or(1),
+                rows: self.rows_per_statement(step.supplied, limits).unwrap_or(1),
                 ..limits
             };
             let mut rest = &plan.rows[step.rows.clone()];
@@ -345,9 +420,10 @@ where
 
     /// Are there steps that leave existing rows as they are?
     fn leaves_rows(&self, plan: &Plan) -> bool {
-        plan.steps
-            .iter()
-            .any(|step| self.model.updates(step.supplied).is_empty())
+        plan.steps.iter().any(|step| {
+            let clause = self.clauses.get(&step.supplied);
+            clause.is_some_and(|clause| clause.conflict.keeps_rows())
+        })
     }
 
     /// Sends one statement, and returns how many rows it wrote.
@@ -368,15 +444,16 @@ where
             supplied,
             recurs,
         } = chunk;
-        let updates = self.model.updates(supplied);
+        let Some(clause) = self.clauses.get(&supplied) else {
+            return Ok(0);
+        };
         let statement = ChunkStatement::<DB, B, R> {
             batch: self.batch,
-            model: self.model,
+            columns: &self.model.columns,
             rows,
             supplied,
-            updates: &updates,
+            conflict: &clause.conflict,
             recurs,
-            database: PhantomData,
         };
         let execute = |conn: &mut C| {
             let affected = conn
@@ -411,31 +488,109 @@ where
 
     /// What an error of the statement for `rows` means.
     fn stop(&self, source: DieselError, rows: &[usize]) -> Stop {
-        let place = self.place(rows);
-        Stop::Failed(match DB::fault(&source) {
-            Fault::CardinalityViolation if rows.len() > 1 => return Stop::Repeats,
-            Fault::NoUniqueIndex => Error::NoUniqueIndex {
-                place,
-                source: Some(source),
-            },
-            Fault::UniqueViolation(index) => Error::OtherUniqueIndex {
-                place,
-                index,
-                source,
-            },
-            Fault::TooLarge => Error::StatementTooLarge {
-                place,
-                bytes: None,
-                limit: None,
-                source: Some(source),
-            },
-            Fault::CardinalityViolation | Fault::Other => Error::Statement { place, source },
-        })
+        match DB::fault(&source) {
+            Fault::CardinalityViolation if rows.len() > 1 => Stop::Repeats,
+            fault => Stop::Failed(error(fault, source, self.place(rows))),
+        }
     }
 }
 
+/// Writes the rows that `statement` selects, on `conn`.
+pub(crate) fn run_select<C, Q>(
+    conn: &mut C,
+    model: &Model<'_, C::Backend>,
+    conflict: &ConflictClause<'_, C::Backend>,
+    statement: &Q,
+) -> Result<usize>
+where
+    C: Connection,
+    C::Backend: Dialect,
+    Q: QueryFragment<C::Backend> + QueryId,
+{
+    let lookup = TargetLookup {
+        table: &model.table,
+        columns: model.target_columns(),
+        sorts: false,
+        depends_on_column: false,
+    };
+    let inspection = C::Backend::inspect(conn, &lookup).map_err(Error::Connection)?;
+    if !inspection.has_unique_index {
+        return Err(Error::NoUniqueIndex {
+            place: place(model, &[]),
+            source: None,
+        });
+    }
+    let depth = C::TransactionManager::transaction_manager_status_mut(conn)
+        .transaction_depth()
+        .map_err(Error::Connection)?;
+    let counts_kept = C::Backend::COUNTS_KEPT_ROWS;
+    let send = |conn: &mut C| {
+        let subtract = counts_kept && conflict.keeps_rows();
+        if counts_kept {
+            C::Backend::begin_count(conn)?;
+        }
+        let affected = conn
+            .execute_returning_count(statement)
+            .map_err(|source| error(C::Backend::fault(&source), source, place(model, &[])))?;
+        if !counts_kept {
+            return Ok(affected);
+        }
+        let selected = C::Backend::selected_rows(conn)?;
+        let kept = if subtract {
+            C::Backend::end_count(conn)?
+        } else {
+            0
+        };
+        Ok(selected.saturating_sub(kept))
+    };
+    if depth.is_none() {
+        send(conn)
+    } else {
+        conn.transaction(send)
+    }
+}
+
+// Errors hold it in a box, to be small.
+#[allow(clippy::unnecessary_box_returns)]
+fn place<DB: Dialect>(model: &Model<'_, DB>, rows: &[usize]) -> Box<Place> {
+    Box::new(Place {
+        table: model.plain_table(),
+        target: model.target_names(),
+        predicate: model.predicate_sql(),
+        rows: rows.to_vec(),
+    })
+}
+
+/// What a statement's error means.
+fn error(fault: Fault, source: DieselError, place: Box<Place>) -> Error {
+    match fault {
+        Fault::NoUniqueIndex => Error::NoUniqueIndex {
+            place,
+            source: Some(source),
+        },
+        Fault::UniqueViolation(index) => Error::OtherUniqueIndex {
+            place,
+            index,
+            source,
+        },
+        Fault::TooLarge => Error::StatementTooLarge {
+            place,
+            bytes: None,
+            limit: None,
+            source: Some(source),
+        },
+        Fault::CardinalityViolation | Fault::Other => Error::Statement { place, source },
+    }
+}
+
+/// A conflict clause, and the most parameters that it has.
+struct Clause<'c, DB> {
+    conflict: ConflictClause<'c, DB>,
+    binds: usize,
+}
+
 /// The columns that each row supplies, or one set if it is the same for all.
-fn supplied<B: Borrow<R>, R: Upsertable>(batch: &Batch<B, R>) -> Vec<ColumnSet> {
+fn supplied<B: Borrow<R>, R: Upsertable>(batch: &Batch<B, R>) -> Vec<Supplied> {
     let first = batch.supplied(0);
     if (1..batch.len()).all(|row| batch.supplied(row) == first) {
         vec![first]
@@ -458,7 +613,7 @@ enum Order {
 struct Chunk<'p> {
     /// Positions in the input.
     rows: &'p [usize],
-    supplied: ColumnSet,
+    supplied: Supplied,
     /// Is the statement one of few that occur?
     recurs: bool,
 }

@@ -93,8 +93,11 @@ pub enum Error {
 pub struct Place {
     /// The table, with its schema if `table!` names one.
     pub table: String,
-    /// The columns of the conflict target.
-    pub target: Vec<&'static str>,
+    /// The conflict target: the names of its columns, its expressions, or
+    /// `constraint` and its name.
+    pub target: Vec<String>,
+    /// The predicate of the index, if the target has one.
+    pub predicate: Option<String>,
     /// The positions of the rows in the input, in the order in which they were
     /// sent. Rows are sent sorted by their conflict key, so these are rarely
     /// neighbours.
@@ -105,7 +108,21 @@ impl Place {
     /// A name for an index that is missing, as PostgreSQL would make it.
     fn index_name(&self) -> String {
         let table = self.table.rsplit('.').next().unwrap_or(&self.table);
-        format!("{table}_{}_key", self.target.join("_"))
+        let name = format!("{table}_{}_key", self.target.join("_"));
+        // An expression has more than a name can have.
+        let is_part = |char: char| char.is_alphanumeric() || char == '_';
+        name.split(|char| !is_part(char))
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join("_")
+    }
+
+    /// The predicate as it stands behind a target.
+    fn where_predicate(&self) -> String {
+        match &self.predicate {
+            Some(predicate) => format!(" WHERE {predicate}"),
+            None => String::new(),
+        }
     }
 }
 
@@ -113,9 +130,10 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "`{}` on conflict ({})",
+            "`{}` on conflict ({}){}",
             self.table,
-            self.target.join(", ")
+            self.target.join(", "),
+            self.where_predicate(),
         )?;
         match self.rows.as_slice() {
             [] => Ok(()),
@@ -145,11 +163,13 @@ impl fmt::Display for Error {
         match self {
             Self::NoUniqueIndex { place, .. } => write!(
                 f,
-                "`{table}` has no unique index on ({columns}), the conflict target: create one, \
-                 for example `CREATE UNIQUE INDEX {index} ON {table} ({columns})`, or mark the \
+                "`{table}` has no unique index on ({columns}){predicate}, the conflict target: \
+                 create one, for example \
+                 `CREATE UNIQUE INDEX {index} ON {table} ({columns}){predicate}`, or mark the \
                  fields of an existing unique index with `#[conflict_key]`",
                 table = place.table,
                 columns = place.target.join(", "),
+                predicate = place.where_predicate(),
                 index = place.index_name(),
             ),
             Self::RepeatedKey { place, groups } => {
@@ -237,6 +257,23 @@ impl fmt::Display for Error {
     }
 }
 
+/// A call that cannot be written as SQL; the text has names and no values.
+#[derive(Debug)]
+pub(crate) struct Refusal(String);
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl StdError for Refusal {}
+
+/// A [`Refusal`] as Diesel's error.
+pub(crate) fn refuse(what: impl Into<String>) -> DieselError {
+    DieselError::QueryBuilderError(Box::new(Refusal(what.into())))
+}
+
 /// Shows a Diesel error by its kind and the names in it, without its message.
 struct Redacted<'e>(&'e DieselError);
 
@@ -269,6 +306,9 @@ impl fmt::Display for Redacted<'_> {
             }
             DieselError::SerializationError(_) => {
                 f.write_str("a value could not be serialized; the reason is this error's source")
+            }
+            DieselError::QueryBuilderError(refusal) if refusal.is::<Refusal>() => {
+                write!(f, "{refusal}")
             }
             DieselError::AlreadyInTransaction => f.write_str("already in a transaction"),
             DieselError::NotInTransaction => f.write_str("not in a transaction"),

@@ -1,5 +1,12 @@
 //! What a model's fields are, known before any row is seen.
 
+use core::any::TypeId;
+
+use diesel::prelude::Column;
+use diesel::sql_types::SqlType;
+
+use crate::value::Nullability;
+
 /// One field of a model, or the fields of a struct embedded in it.
 #[derive(Debug, Clone, Copy)]
 pub enum FieldDef {
@@ -12,24 +19,80 @@ pub enum FieldDef {
 
 /// One column that a model writes.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct ColumnDef {
     /// The column's name in the database, unquoted.
     pub name: &'static str,
+    /// `#[conflict_key]`: is the column part of the conflict target?
+    pub is_key: bool,
     /// What the field's attributes say about conflicts.
     pub rule: Rule,
+    /// Can the column hold NULL?
+    pub is_nullable: bool,
+    /// The column's SQL type in `diesel::table!`.
+    pub sql_type: fn() -> TypeId,
+}
+
+impl ColumnDef {
+    /// The column `C`.
+    #[must_use]
+    pub const fn of<C>(rule: Rule) -> Self
+    where
+        C: Column,
+        C::SqlType: SqlType<IsNull: Nullability>,
+    {
+        Self {
+            name: C::NAME,
+            is_key: false,
+            rule,
+            is_nullable: <<C::SqlType as SqlType>::IsNull as Nullability>::NULLABLE,
+            sql_type: TypeId::of::<C::SqlType>,
+        }
+    }
+
+    /// The column as a part of the conflict target.
+    #[must_use]
+    pub const fn key(self) -> Self {
+        Self {
+            is_key: true,
+            ..self
+        }
+    }
 }
 
 /// What happens to a column when a row with the same conflict key exists.
+///
+/// *old* is the existing row's value, *new* the proposed row's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rule {
-    /// `#[conflict_key]`: the column is part of the conflict target and is
-    /// never updated.
-    Key,
     /// `#[on_conflict(keep)]`, or no attribute: inserted, never updated.
     Keep,
-    /// `#[on_conflict(update)]`: the new value.
+    /// `#[on_conflict(update)]`: new.
     Update,
+    /// `#[on_conflict(add)]`: old + new; a NULL on one side counts as nothing.
+    Add,
+    /// `#[on_conflict(max)]`: the larger; a NULL never wins.
+    Max,
+    /// `#[on_conflict(min)]`: the smaller; a NULL never wins.
+    Min,
+    /// `#[on_conflict(coalesce)]`: new, unless it is NULL: then old.
+    Coalesce,
+    /// `#[on_conflict(fill)]`: old, unless it is NULL: then new.
+    Fill,
+    /// `#[on_conflict(set = ..)]`: an expression.
+    Set,
+    /// `#[on_conflict(touch)]`, `#[on_conflict(touch = ..)]`: new, or an
+    /// expression, but only where a compared column really changes.
+    Touch,
+}
+
+impl Rule {
+    /// Is a column with this rule compared to see whether a row changes?
+    #[must_use]
+    pub const fn is_compared(self) -> bool {
+        !matches!(self, Self::Keep | Self::Touch)
+    }
 }
 
 /// The most columns a model can have, Diesel's own limit for a table with the
@@ -86,6 +149,41 @@ impl ColumnSet {
     }
 }
 
+/// The columns that a row supplies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Supplied {
+    inserted: ColumnSet,
+    updated: ColumnSet,
+}
+
+impl Supplied {
+    /// Adds the column at `position`, for an insert and for an update.
+    #[inline]
+    pub fn insert(&mut self, position: usize) {
+        self.inserted.insert(position);
+        self.updated.insert(position);
+    }
+
+    /// Adds the column at `position` for an insert alone, where the row has
+    /// only the default of `#[on_insert(default = ..)]`.
+    #[inline]
+    pub fn insert_default(&mut self, position: usize) {
+        self.inserted.insert(position);
+    }
+
+    /// The columns that an insert writes.
+    #[must_use]
+    pub const fn inserted(self) -> ColumnSet {
+        self.inserted
+    }
+
+    /// The columns that an update can write.
+    #[must_use]
+    pub const fn updated(self) -> ColumnSet {
+        self.updated
+    }
+}
+
 /// The number of columns that `fields` stand for.
 #[must_use]
 pub const fn count_columns(fields: &[FieldDef]) -> usize {
@@ -101,14 +199,48 @@ pub const fn count_columns(fields: &[FieldDef]) -> usize {
     count
 }
 
-/// Does any column of `fields` have the rule `rule`?
+/// Is any column of `fields` marked `#[conflict_key]`?
 #[must_use]
-pub const fn has_rule(fields: &[FieldDef], rule: Rule) -> bool {
+pub const fn has_key(fields: &[FieldDef]) -> bool {
     let mut i = 0;
     while i < fields.len() {
         let found = match fields[i] {
-            FieldDef::Column(column) => column.rule as u8 == rule as u8,
-            FieldDef::Embedded(inner) => has_rule(inner, rule),
+            FieldDef::Column(column) => column.is_key,
+            FieldDef::Embedded(inner) => has_key(inner),
+        };
+        if found {
+            return true;
+        }
+        i += 1;
+    }
+    false
+}
+
+/// Is any column of `fields` written on conflict?
+#[must_use]
+pub const fn has_update(fields: &[FieldDef]) -> bool {
+    let mut i = 0;
+    while i < fields.len() {
+        let found = match fields[i] {
+            FieldDef::Column(column) => !matches!(column.rule, Rule::Keep),
+            FieldDef::Embedded(inner) => has_update(inner),
+        };
+        if found {
+            return true;
+        }
+        i += 1;
+    }
+    false
+}
+
+/// Is any column of `fields` compared to see whether a row changes?
+#[must_use]
+pub const fn has_compared(fields: &[FieldDef]) -> bool {
+    let mut i = 0;
+    while i < fields.len() {
+        let found = match fields[i] {
+            FieldDef::Column(column) => column.rule.is_compared(),
+            FieldDef::Embedded(inner) => has_compared(inner),
         };
         if found {
             return true;

@@ -17,11 +17,11 @@ use diesel::sql_types::{self, HasSqlType, Nullable, SqlType};
 use crate::dialect::{Dialect, Equals, KeyPart};
 use crate::value::{Plain, ValueVisitor};
 
-/// What is known of a key column from its SQL type: which of its values a
-/// database may hold equal although their binds differ.
+/// What is known of a column from its SQL type: which of its values a database
+/// may hold equal although their binds differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum KeyKind {
+pub enum TypeKind {
     /// Values with different binds are different: integers, booleans, UUIDs,
     /// bytes.
     Exact,
@@ -47,11 +47,10 @@ macro_rules! is_one_of {
     };
 }
 
-impl KeyKind {
-    /// The kind of the SQL type `ST`.
+impl TypeKind {
+    /// The kind of the SQL type with the id `id`.
     #[must_use]
-    pub fn of<ST: SqlType>() -> Self {
-        let id = TypeId::of::<ST>();
+    pub fn of(id: TypeId) -> Self {
         if is_one_of!(
             id,
             sql_types::SmallInt,
@@ -146,6 +145,8 @@ pub(crate) struct Keys {
     ends: Vec<usize>,
     /// For each row, has its key a NULL, so that it conflicts with nothing?
     nulls: Vec<bool>,
+    /// Are rows with equal keys known to conflict?
+    knows_equal: bool,
     /// Row classes: the same layout again, or nothing where keys are exact.
     classes: Option<Box<Keys>>,
     /// What the keys can be used for.
@@ -163,8 +164,15 @@ impl Keys {
             nulls: Vec::with_capacity(rows),
             classes: None,
             trust: Trust::Exact,
+            knows_equal: true,
             depends_on_column: false,
         }
+    }
+
+    /// The keys of a target of which less is known.
+    pub(crate) fn limit(&mut self, trust: Trust, knows_equal: bool) {
+        self.trust = self.trust.min(trust);
+        self.knows_equal = knows_equal;
     }
 
     /// The number of rows.
@@ -186,9 +194,10 @@ impl Keys {
             .map_or_else(|| self.key(row), |classes| classes.key(row))
     }
 
-    /// Has the key of `row` a NULL?
-    pub(crate) fn has_null(&self, row: usize) -> bool {
-        self.nulls[row]
+    /// Is it unknown whether the key of `row` is any other's? It has a NULL, or
+    /// the target has a predicate.
+    pub(crate) fn is_apart(&self, row: usize) -> bool {
+        !self.knows_equal || self.nulls[row]
     }
 
     /// Starts the next row's key.
@@ -221,8 +230,8 @@ impl Keys {
         }
     }
 
-    pub(crate) fn push_part(&mut self, kind: KeyKind, part: &KeyPart<'_>) {
-        if matches!(kind, KeyKind::Text | KeyKind::Time | KeyKind::Other) {
+    pub(crate) fn push_part(&mut self, kind: TypeKind, part: &KeyPart<'_>) {
+        if matches!(kind, TypeKind::Text | TypeKind::Time | TypeKind::Other) {
             self.depends_on_column = true;
         }
         match part.equals {
@@ -250,6 +259,7 @@ impl Keys {
             bytes: self.bytes.clone(),
             ends: self.ends.clone(),
             nulls: Vec::new(),
+            knows_equal: true,
             classes: None,
             trust: self.trust,
             depends_on_column: false,
@@ -294,15 +304,15 @@ impl<'b, DB: Dialect> ValueVisitor<'b, DB> for EncodeKey<'_> {
         DB: HasSqlType<ST>,
         T: ToSql<ST, DB> + ?Sized,
     {
-        let kind = KeyKind::of::<ST>();
+        let kind = TypeKind::of(TypeId::of::<ST>());
         match (kind, plain) {
             (_, Plain::Null) => self.keys.push_null(),
-            (KeyKind::Exact, Plain::Bool(value)) => self.keys.push_integer(i64::from(value)),
-            (KeyKind::Exact, Plain::Integer(value)) => self.keys.push_integer(value),
-            (KeyKind::Exact, Plain::Bytes(value)) => {
+            (TypeKind::Exact, Plain::Bool(value)) => self.keys.push_integer(i64::from(value)),
+            (TypeKind::Exact, Plain::Integer(value)) => self.keys.push_integer(value),
+            (TypeKind::Exact, Plain::Bytes(value)) => {
                 self.keys.push_part(kind, &DB::key_part(kind, value));
             }
-            (KeyKind::Text, Plain::Text(value)) => {
+            (TypeKind::Text, Plain::Text(value)) => {
                 self.keys
                     .push_part(kind, &DB::key_part(kind, value.as_bytes()));
             }
@@ -348,10 +358,10 @@ impl<'b, DB: Dialect> ValueVisitor<'b, DB> for MeasureValue<'_> {
         /// Larger than any number or time.
         const FIXED: usize = 48;
         OVERHEAD
-            + match (plain, KeyKind::of::<ST>()) {
+            + match (plain, TypeKind::of(TypeId::of::<ST>())) {
                 (Plain::Text(text), _) => text.len(),
                 (Plain::Bytes(bytes), _) => bytes.len(),
-                (Plain::Unknown, KeyKind::Text | KeyKind::Json | KeyKind::Other) => {
+                (Plain::Unknown, TypeKind::Text | TypeKind::Json | TypeKind::Other) => {
                     self.scratch.clear();
                     // A value that cannot be serialized fails when it is bound.
                     match DB::encode::<ST, T>(value, self.scratch) {
@@ -580,7 +590,7 @@ mod tests {
         for row in rows {
             keys.begin_row();
             let part = KeyPart::new(row.as_bytes(), part(row));
-            keys.push_part(KeyKind::Text, &part);
+            keys.push_part(TypeKind::Text, &part);
             keys.end_row();
         }
         keys
@@ -591,8 +601,8 @@ mod tests {
         let mut keys = Keys::with_capacity(2);
         for (a, b) in [(&b"a\0"[..], &b"b"[..]), (&b"a"[..], &b"\0b"[..])] {
             keys.begin_row();
-            keys.push_part(KeyKind::Exact, &KeyPart::new(a, Equals::Same));
-            keys.push_part(KeyKind::Exact, &KeyPart::new(b, Equals::Same));
+            keys.push_part(TypeKind::Exact, &KeyPart::new(a, Equals::Same));
+            keys.push_part(TypeKind::Exact, &KeyPart::new(b, Equals::Same));
             keys.end_row();
         }
         assert_ne!(keys.key(0), keys.key(1));

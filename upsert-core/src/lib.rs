@@ -12,21 +12,30 @@ mod chunk;
 pub mod dialect;
 mod engine;
 mod error;
+mod expression;
 mod field;
 mod key;
 mod model;
+mod overrides;
 mod plan;
+pub mod rule;
+mod select;
 mod statement;
+mod target;
 mod upsertable;
 mod value;
 
 pub use builder::{Duplicates, Progress, Upsert, upsert};
 pub use dialect::Dialect;
 pub use error::{Error, Place, Result};
-pub use field::{ColumnDef, ColumnSet, FieldDef, Rule};
+pub use expression::{Excluded, Expressions, Fragment, Literal, LiteralOf, excluded, literal};
+pub use field::{ColumnDef, ColumnSet, FieldDef, Rule, Supplied};
+pub use overrides::Overrides;
+pub use select::{SelectFields, UpsertFrom, UpsertFromStatement};
 pub use statement::UpsertStatement;
+pub use target::{ConflictTarget, OnConstraint, TargetDef, on_constraint};
 pub use upsert_derive::Upsertable;
-pub use upsertable::{BindFields, Fields, Upsertable};
+pub use upsertable::{BindFields, Fields, NewerBy, Upsertable};
 pub use value::{Bind, Plain, ValueVisitor, Whole};
 
 #[doc(hidden)]

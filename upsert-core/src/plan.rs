@@ -15,7 +15,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::builder::Duplicates;
-use crate::field::ColumnSet;
+use crate::field::Supplied;
 use crate::key::{Keys, Trust};
 
 /// What a plan is made from.
@@ -23,7 +23,7 @@ use crate::key::{Keys, Trust};
 pub(crate) struct Input<'i> {
     pub(crate) keys: &'i Keys,
     /// The columns that each row supplies, or one set for all rows.
-    pub(crate) supplied: &'i [ColumnSet],
+    pub(crate) supplied: &'i [Supplied],
     pub(crate) duplicates: Duplicates,
     /// Matters only if all rows supply the same columns.
     pub(crate) conflict: Conflict,
@@ -41,6 +41,8 @@ pub(crate) enum Conflict {
     UpdateSome,
     /// They update every column that is not part of the key.
     UpdateAll,
+    /// What a row does depends on the row that it finds.
+    EachRow,
 }
 
 /// The order in which rows are sent.
@@ -59,7 +61,7 @@ pub(crate) struct Plan {
 pub(crate) struct Step {
     /// Where they stand in [`Plan::rows`].
     pub(crate) rows: Range<usize>,
-    pub(crate) supplied: ColumnSet,
+    pub(crate) supplied: Supplied,
 }
 
 /// The positions of rows that share a key, for each key that is repeated.
@@ -67,7 +69,7 @@ pub(crate) struct Step {
 pub(crate) struct Repeated(pub(crate) Vec<Vec<usize>>);
 
 impl Input<'_> {
-    fn supplied(&self, row: usize) -> ColumnSet {
+    fn supplied(&self, row: usize) -> Supplied {
         match self.supplied {
             [all] => *all,
             each => each[row],
@@ -104,9 +106,9 @@ impl Input<'_> {
         Ok(selected)
     }
 
-    /// Do two rows have the same key? A key with a NULL is the same as none.
+    /// Do two rows have the same key, for certain?
     fn same_key(&self, a: usize, b: usize) -> bool {
-        !self.keys.has_null(a) && self.keys.key(a) == self.keys.key(b)
+        !self.keys.is_apart(a) && self.keys.key(a) == self.keys.key(b)
     }
 
     /// The plan for `rows`, which are in the order of the input, sorted by
@@ -133,9 +135,9 @@ impl Input<'_> {
         }
 
         // The i-th row with a key goes out in wave i.
-        let mut waves: Vec<(usize, ColumnSet, usize)> = Vec::with_capacity(rows.len());
+        let mut waves: Vec<(usize, Supplied, usize)> = Vec::with_capacity(rows.len());
         for group in rows
-            .chunk_by(|a, b| !self.keys.has_null(*a) && self.keys.class(*a) == self.keys.class(*b))
+            .chunk_by(|a, b| !self.keys.is_apart(*a) && self.keys.class(*a) == self.keys.class(*b))
         {
             for (wave, row) in group.iter().enumerate() {
                 waves.push((wave, self.supplied(*row), *row));
@@ -165,7 +167,7 @@ impl Input<'_> {
         for (i, row) in rows.iter().enumerate() {
             let supplied = self.supplied(*row);
             let repeats = !self.applies_rows_in_order
-                && !self.keys.has_null(*row)
+                && !self.keys.is_apart(*row)
                 && !seen.insert(self.keys.key(*row));
             match steps.last_mut() {
                 Some(step) if step.supplied == supplied && !repeats => step.rows.end = i + 1,
@@ -189,7 +191,7 @@ impl Input<'_> {
     /// The number of different keys among `rows`; each with a NULL counts.
     pub(crate) fn count_keys(&self, rows: &[usize]) -> usize {
         let (nulls, keys): (Vec<usize>, Vec<usize>) =
-            rows.iter().partition(|row| self.keys.has_null(**row));
+            rows.iter().partition(|row| self.keys.is_apart(**row));
         let keys: HashSet<&[u8]> = keys.into_iter().map(|row| self.keys.key(row)).collect();
         keys.len() + nulls.len()
     }
@@ -220,6 +222,7 @@ impl Input<'_> {
                 (Conflict::DoNothing, [first, ..]) => deciding.push(*first),
                 (Conflict::UpdateAll, [.., last]) => deciding.push(*last),
                 (Conflict::UpdateSome, [first, .., last]) => deciding.extend([*first, *last]),
+                (Conflict::EachRow, group) => deciding.extend(group),
                 (_, []) => {}
             }
         }
@@ -241,7 +244,7 @@ fn prefix(key: &[u8]) -> u64 {
 mod tests {
     use super::*;
     use crate::dialect::{Equals, KeyPart};
-    use crate::key::KeyKind;
+    use crate::key::TypeKind;
 
     /// Keys of one text column; a class is the text in lower case.
     fn keys(rows: &[&str], classes: bool) -> Keys {
@@ -253,21 +256,21 @@ mod tests {
                 Equals::Same
             };
             keys.begin_row();
-            keys.push_part(KeyKind::Text, &KeyPart::new(row.as_bytes(), equals));
+            keys.push_part(TypeKind::Text, &KeyPart::new(row.as_bytes(), equals));
             keys.end_row();
         }
         keys
     }
 
-    fn set(columns: &[usize]) -> ColumnSet {
-        let mut set = ColumnSet::new();
+    fn set(columns: &[usize]) -> Supplied {
+        let mut set = Supplied::default();
         for column in columns {
             set.insert(*column);
         }
         set
     }
 
-    fn input<'i>(keys: &'i Keys, supplied: &'i [ColumnSet]) -> Input<'i> {
+    fn input<'i>(keys: &'i Keys, supplied: &'i [Supplied]) -> Input<'i> {
         Input {
             keys,
             supplied,

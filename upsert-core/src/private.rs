@@ -4,13 +4,72 @@ pub use core;
 
 pub use diesel;
 
-pub use crate::dialect::Dialect;
-pub use crate::field::{
-    ColumnDef, ColumnSet, FieldDef, Rule, count_columns, has_columns, has_rule,
+pub use crate::dialect::{
+    Dialect, SupportsConstraintTarget, SupportsExpressionTarget, SupportsPartialTarget,
 };
-pub use crate::upsertable::{BindFields, Fields, Upsertable};
+pub use crate::expression::{
+    AsFragment, Expressions, NoFragment, Written, assigned, condition, excluded, literal,
+    predicate, target_part,
+};
+pub use crate::field::{
+    ColumnDef, ColumnSet, FieldDef, Rule, Supplied, count_columns, has_columns, has_compared,
+    has_key, has_update,
+};
+pub use crate::rule::{self, check_rule};
+pub use crate::select::SelectFields;
+pub use crate::target::TargetDef;
+pub use crate::upsertable::{BindFields, Fields, NewerBy, Upsertable};
 pub use crate::value::{AsPlain, AsUnknown, Bind, Nullability, Plain, Probe, ValueVisitor, Whole};
 
+/// A part of a statement that is known only at run time.
+pub type Fragment<DB> = crate::expression::Fragment<'static, DB>;
+
+/// The methods of Diesel's expressions, for those in attributes.
+pub mod expression_methods {
+    pub use diesel::expression_methods::*;
+}
+
+/// Repeats items for the backend of each database feature, which
+/// `__UpsertBackend` names in them.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __on_each_backend {
+    ($($items:tt)*) => {
+        $crate::__on_sqlite! { $($items)* }
+        $crate::__on_postgres! { $($items)* }
+        $crate::__on_mysql! { $($items)* }
+    };
+}
+pub use crate::__on_each_backend as on_each_backend;
+
+macro_rules! on_backend {
+    ($d:tt $name:ident if $feature:literal: $($backend:tt)*) => {
+        #[cfg(feature = $feature)]
+        #[doc(hidden)]
+        #[macro_export]
+        macro_rules! $name {
+                    ($d($d items:tt)*) => {
+                        const _: () = {
+                            type __UpsertBackend = $crate::__private::$($backend)*;
+                            $d($d items)*
+                        };
+                    };
+                }
+
+        #[cfg(not(feature = $feature))]
+        #[doc(hidden)]
+        #[macro_export]
+        macro_rules! $name {
+            ($d($d items:tt)*) => {};
+        }
+    };
+}
+
+on_backend!($ __on_sqlite if "sqlite": diesel::sqlite::Sqlite);
+on_backend!($ __on_postgres if "postgres": diesel::pg::Pg);
+on_backend!($ __on_mysql if "mysql": diesel::mysql::Mysql);
+
+use crate::target::{Many, One};
 use diesel::backend::Backend;
 use diesel::prelude::Column;
 use diesel::query_builder::{AstPass, QueryFragment};
@@ -24,14 +83,6 @@ pub trait PrimaryKey<How> {
     /// The names, in the order of `table!`.
     const NAMES: &'static [&'static str];
 }
-
-/// See [`PrimaryKey`].
-#[derive(Debug)]
-pub struct One;
-
-/// See [`PrimaryKey`].
-#[derive(Debug)]
-pub struct Many;
 
 impl<C: Column> PrimaryKey<One> for C {
     const NAMES: &'static [&'static str] = &[C::NAME];

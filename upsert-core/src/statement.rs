@@ -2,7 +2,6 @@
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::marker::PhantomData;
 
 use diesel::RunQueryDsl;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
@@ -10,8 +9,8 @@ use diesel::result::{Error as DieselError, QueryResult};
 use diesel::serialize::ToSql;
 use diesel::sql_types::{HasSqlType, SqlType};
 
-use crate::dialect::Dialect;
-use crate::field::ColumnSet;
+use crate::dialect::{ConflictClause, Dialect};
+use crate::field::{ColumnDef, Supplied};
 use crate::model::Model;
 use crate::upsertable::{BindFields, Fields};
 use crate::value::{Plain, ValueVisitor};
@@ -33,8 +32,8 @@ impl<B: Borrow<R>, R: Fields> Batch<B, R> {
         self.rows.len()
     }
 
-    pub(crate) fn supplied(&self, row: usize) -> ColumnSet {
-        let mut supplied = ColumnSet::new();
+    pub(crate) fn supplied(&self, row: usize) -> Supplied {
+        let mut supplied = Supplied::default();
         self.rows[row]
             .borrow()
             .supplied(&self.converted[row], 0, &mut supplied);
@@ -58,58 +57,14 @@ impl<B: Borrow<R>, R: Fields> Batch<B, R> {
 /// columns.
 pub(crate) struct ChunkStatement<'s, DB, B, R: Fields> {
     pub(crate) batch: &'s Batch<B, R>,
-    pub(crate) model: &'s Model,
+    pub(crate) columns: &'s [ColumnDef],
     /// Positions in the batch.
     pub(crate) rows: &'s [usize],
-    pub(crate) supplied: ColumnSet,
-    /// The columns that are updated.
-    pub(crate) updates: &'s [&'static str],
+    pub(crate) supplied: Supplied,
+    pub(crate) conflict: &'s ConflictClause<'s, DB>,
     /// Is the statement one of few that occur, so that Diesel may keep it
     /// prepared?
     pub(crate) recurs: bool,
-    pub(crate) database: PhantomData<DB>,
-}
-
-impl<'s, DB, B, R> ChunkStatement<'s, DB, B, R>
-where
-    DB: Dialect,
-    B: Borrow<R>,
-    R: BindFields<DB>,
-{
-    /// Writes the statement. What is bound lives in the batch, not in `self`.
-    fn walk(&self, mut out: AstPass<'_, 's, DB>) -> QueryResult<()> {
-        if !self.recurs {
-            out.unsafe_to_cache_prepared();
-        }
-        // --- INSERT INTO "products" ("sku", "name")
-        out.push_sql("INSERT INTO ");
-        out.push_sql(&self.model.table);
-        out.push_sql(" (");
-        for (i, column) in self.supplied.iter().enumerate() {
-            if i > 0 {
-                out.push_sql(", ");
-            }
-            out.push_identifier(self.model.columns[column])?;
-        }
-        // --- VALUES ($1, $2), ($3, $4)
-        let columns: Vec<usize> = self.supplied.iter().collect();
-        out.push_sql(") VALUES (");
-        for (i, row) in self.rows.iter().enumerate() {
-            if i > 0 {
-                out.push_sql("), (");
-            }
-            for (j, column) in columns.iter().enumerate() {
-                if j > 0 {
-                    out.push_sql(", ");
-                }
-                self.batch
-                    .visit::<DB, _>(*row, *column, PushBind(&mut out))?;
-            }
-        }
-        out.push_sql(")");
-        // --- ON CONFLICT ("sku") DO UPDATE SET "name" = excluded."name"
-        DB::push_conflict_clause(&self.model.conflict(self.updates), &mut out)
-    }
 }
 
 impl<DB, B, R> QueryFragment<DB> for ChunkStatement<'_, DB, B, R>
@@ -118,15 +73,66 @@ where
     B: Borrow<R>,
     R: BindFields<DB>,
 {
-    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        let chunk: &ChunkStatement<'b, DB, B, R> = self;
-        chunk.walk(out)
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        if !self.recurs {
+            out.unsafe_to_cache_prepared();
+        }
+        let inserted: Vec<usize> = self.supplied.inserted().iter().collect();
+        let names = inserted.iter().map(|column| self.columns[*column].name);
+        push_insert_into(self.conflict.table, names, &mut out)?;
+        push_values(self.batch, self.rows, &inserted, &mut out)?;
+        let conflict: &ConflictClause<'b, DB> = self.conflict;
+        DB::push_conflict_clause(conflict, &mut out)
     }
 }
 
 impl<DB, B, R: Fields> QueryId for ChunkStatement<'_, DB, B, R> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+/// Writes `INSERT INTO "products" ("sku", "name") `.
+pub(crate) fn push_insert_into<DB: Dialect>(
+    table: &str,
+    columns: impl Iterator<Item = &'static str>,
+    out: &mut AstPass<'_, '_, DB>,
+) -> QueryResult<()> {
+    out.push_sql("INSERT INTO ");
+    out.push_sql(table);
+    for (i, column) in columns.enumerate() {
+        out.push_sql(if i > 0 { ", " } else { " (" });
+        out.push_identifier(column)?;
+    }
+    out.push_sql(") ");
+    Ok(())
+}
+
+/// Writes `VALUES ($1, $2), ($3, $4)`.
+fn push_values<'b, DB, B, R>(
+    batch: &'b Batch<B, R>,
+    rows: &[usize],
+    columns: &[usize],
+    out: &mut AstPass<'_, 'b, DB>,
+) -> QueryResult<()>
+where
+    DB: Dialect,
+    B: Borrow<R>,
+    R: BindFields<DB>,
+{
+    out.push_sql("VALUES (");
+    for (i, row) in rows.iter().enumerate() {
+        if i > 0 {
+            out.push_sql("), (");
+        }
+        for (j, column) in columns.iter().enumerate() {
+            if j > 0 {
+                out.push_sql(", ");
+            }
+            batch.visit::<DB, _>(*row, *column, PushBind(out))?;
+        }
+    }
+    out.push_sql(")");
+    Ok(())
 }
 
 /// Binds a value.
@@ -170,76 +176,80 @@ impl<'b, DB: Dialect> ValueVisitor<'b, DB> for PushBind<'_, '_, 'b, DB> {
 ///
 /// Diesel does not keep its prepared statement.
 #[must_use = "a statement does nothing until it is executed"]
-pub struct UpsertStatement<DB, B, R: Fields> {
+pub struct UpsertStatement<'f, DB, B, R: Fields> {
     batch: Batch<B, R>,
-    model: Model,
+    model: Model<'f, DB>,
     rows: Vec<usize>,
-    supplied: ColumnSet,
-    updates: Vec<&'static str>,
-    database: PhantomData<DB>,
+    supplied: Supplied,
 }
 
-impl<DB, B, R> UpsertStatement<DB, B, R>
+impl<'f, DB, B, R> UpsertStatement<'f, DB, B, R>
 where
     DB: Dialect,
     B: Borrow<R>,
     R: BindFields<DB>,
 {
-    pub(crate) fn new(batch: Batch<B, R>, model: Model) -> Self {
+    pub(crate) fn new(batch: Batch<B, R>, model: Model<'f, DB>) -> Self {
         let supplied = if batch.len() == 0 {
-            ColumnSet::new()
+            Supplied::default()
         } else {
             batch.supplied(0)
         };
         Self {
             rows: (0..batch.len()).collect(),
-            updates: model.updates(supplied),
             supplied,
             batch,
             model,
-            database: PhantomData,
         }
+    }
+
+    /// Refuses what cannot be written as SQL.
+    pub(crate) fn check(&self) -> QueryResult<()> {
+        self.model.check(self.supplied)
     }
 }
 
-impl<DB, B, R> QueryFragment<DB> for UpsertStatement<DB, B, R>
+impl<DB, B, R> QueryFragment<DB> for UpsertStatement<'_, DB, B, R>
 where
     DB: Dialect,
     B: Borrow<R>,
     R: BindFields<DB>,
 {
-    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         if self.rows.is_empty() {
             return Err(DieselError::QueryBuilderError(
                 "a statement needs at least one row".into(),
             ));
         }
-        if (0..self.rows.len()).any(|row| self.batch.supplied(row) != self.supplied) {
+        if self
+            .rows
+            .iter()
+            .any(|row| self.batch.supplied(*row) != self.supplied)
+        {
             return Err(DieselError::QueryBuilderError(
                 "the rows of one statement have to supply the same columns".into(),
             ));
         }
-        ChunkStatement {
-            batch: &self.batch,
-            model: &self.model,
-            rows: &self.rows,
-            supplied: self.supplied,
-            updates: &self.updates,
-            recurs: false,
-            database: PhantomData,
-        }
-        .walk(out)
+        out.unsafe_to_cache_prepared();
+        let inserted: Vec<usize> = self.supplied.inserted().iter().collect();
+        let names = inserted
+            .iter()
+            .map(|column| self.model.columns[*column].name);
+        push_insert_into(&self.model.table, names, &mut out)?;
+        push_values(&self.batch, &self.rows, &inserted, &mut out)?;
+        let conflict: ConflictClause<'b, DB> = self.model.conflict(self.supplied)?;
+        DB::push_conflict_clause(&conflict, &mut out)
     }
 }
 
-impl<DB, B, R: Fields> QueryId for UpsertStatement<DB, B, R> {
+impl<DB, B, R: Fields> QueryId for UpsertStatement<'_, DB, B, R> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-impl<DB, B, R: Fields, Conn> RunQueryDsl<Conn> for UpsertStatement<DB, B, R> {}
+impl<DB, B, R: Fields, Conn> RunQueryDsl<Conn> for UpsertStatement<'_, DB, B, R> {}
 
-impl<DB, B, R: Fields> fmt::Debug for UpsertStatement<DB, B, R> {
+impl<DB, B, R: Fields> fmt::Debug for UpsertStatement<'_, DB, B, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UpsertStatement")
             .field("table", &self.model.table)

@@ -4,12 +4,15 @@ use core::borrow::Borrow;
 
 use diesel::backend::Backend;
 use diesel::connection::Connection;
-use diesel::query_builder::QueryFragment;
+use diesel::query_builder::{AsQuery, QueryFragment};
 
 use crate::builder::Upsert;
 use crate::dialect::Dialect;
 use crate::error::Result;
-use crate::field::{ColumnSet, FieldDef};
+use crate::expression::Expressions;
+use crate::field::{FieldDef, Supplied};
+use crate::select::{SelectFields, UpsertFrom};
+use crate::target::TargetDef;
 use crate::value::ValueVisitor;
 
 /// The columns that a struct writes, whatever the database.
@@ -40,7 +43,7 @@ pub trait Fields {
     ///
     /// A row does not supply a column where its field is `None` and the column
     /// is `NOT NULL`, or the model says `treat_none_as_default_value = true`.
-    fn supplied(&self, converted: &Self::Converted, first: usize, supplied: &mut ColumnSet);
+    fn supplied(&self, converted: &Self::Converted, first: usize, supplied: &mut Supplied);
 }
 
 /// The values of a struct's fields, for the database `DB`.
@@ -68,6 +71,23 @@ pub trait BindFields<DB: Backend>: Fields {
     ) -> V::Output
     where
         V: ValueVisitor<'b, DB>;
+
+    /// Hands over the expressions in the attributes; the positions of columns
+    /// are counted from `first`.
+    fn expressions(first: usize, into: &mut Expressions<DB>) {
+        let _ = (first, into);
+    }
+}
+
+/// `#[upsert(newer_by = ..)]` and `#[upsert(not_older_by = ..)]`: rows are
+/// updated only by newer ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)] // generated code makes it
+pub struct NewerBy {
+    /// The column that tells which row is newer.
+    pub column: &'static str,
+    /// Does a row that is as new count as newer?
+    pub or_equal: bool,
 }
 
 /// A model whose rows can be inserted or updated, many in one call.
@@ -85,6 +105,16 @@ pub trait Upsertable: Fields + Sized {
 
     /// `#[upsert(do_nothing)]`: are existing rows left as they are?
     const DO_NOTHING: bool;
+
+    /// `#[upsert(skip_unchanged)]`: are rows that an update would not change
+    /// left unwritten?
+    const SKIP_UNCHANGED: bool = false;
+
+    /// `#[upsert(newer_by = ..)]` and `#[upsert(not_older_by = ..)]`
+    const NEWER_BY: Option<NewerBy> = None;
+
+    /// The conflict target.
+    const TARGET: TargetDef = TargetDef::Columns;
 
     /// Checks that can only be made with the embedded structs at hand; using
     /// it stops the compilation where one fails.
@@ -160,6 +190,49 @@ pub trait Upsertable: Fields + Sized {
         Upsert::new(rows.into_iter().collect()).execute(conn)
     }
 
+    /// Starts a call that inserts or updates the rows that `query` selects,
+    /// without bringing them to the application.
+    ///
+    /// `query` is any Diesel query that selects the model's columns in the order
+    /// of its fields, with their SQL types. It is one statement: on PostgreSQL a
+    /// query that yields a conflict key twice fails, elsewhere its rows are
+    /// applied in the order in which it yields them.
+    ///
+    /// ```sql
+    /// INSERT INTO "products" ("sku", "name") SELECT .. FROM "offers"
+    /// ON CONFLICT ("sku") DO UPDATE SET "name" = excluded."name"
+    /// ```
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!("doctest_setup.rs");
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use diesel::connection::SimpleConnection;
+    /// # let conn = &mut connection();
+    /// diesel::table! {
+    ///     offers (sku) {
+    ///         sku -> Text,
+    ///         title -> Text,
+    ///         is_valid -> Bool,
+    ///     }
+    /// }
+    /// # conn.batch_execute("CREATE TABLE offers (sku TEXT PRIMARY KEY NOT NULL, title TEXT NOT NULL, is_valid BOOL NOT NULL);
+    /// #     INSERT INTO offers VALUES ('a', 'Apple', TRUE), ('b', 'Bread', FALSE)")?;
+    ///
+    /// let valid = offers::table.filter(offers::is_valid).select((offers::sku, offers::title));
+    /// assert_eq!(Product::upsert_from(valid).execute(conn)?, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn upsert_from<'f, Q>(query: Q) -> UpsertFrom<'f, Q::Query, Self>
+    where
+        Self: SelectFields,
+        Q: AsQuery<SqlType = <Self as SelectFields>::SqlType>,
+    {
+        UpsertFrom::new(query.as_query())
+    }
+
     /// Inserts this row, or updates the one that has its conflict key.
     ///
     /// Returns 1 if a row was written, 0 if `do_nothing` left one as it is. The
@@ -200,7 +273,7 @@ impl<T: Fields> Fields for &T {
         T::convert(self)
     }
 
-    fn supplied(&self, converted: &Self::Converted, first: usize, supplied: &mut ColumnSet) {
+    fn supplied(&self, converted: &Self::Converted, first: usize, supplied: &mut Supplied) {
         T::supplied(self, converted, first, supplied);
     }
 }
@@ -223,10 +296,17 @@ impl<DB: Backend, T: BindFields<DB>> BindFields<DB> for &T {
     {
         T::visit(self, converted, position, visitor)
     }
+
+    fn expressions(first: usize, into: &mut Expressions<DB>) {
+        T::expressions(first, into);
+    }
 }
 
 impl<T: Upsertable> Upsertable for &T {
     const PRIMARY_KEY: &'static [&'static str] = T::PRIMARY_KEY;
     const DO_NOTHING: bool = T::DO_NOTHING;
+    const SKIP_UNCHANGED: bool = T::SKIP_UNCHANGED;
+    const NEWER_BY: Option<NewerBy> = T::NEWER_BY;
+    const TARGET: TargetDef = T::TARGET;
     const CHECK: () = T::CHECK;
 }

@@ -4,11 +4,12 @@ use proc_macro2::{Ident, Span};
 use quote::format_ident;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Data, DeriveInput, Index, Member, Path, Type, parse_quote_spanned};
+use syn::{Data, DeriveInput, Expr, Index, Member, Path, Type, parse_quote_spanned};
 
-use crate::attr::{ConflictRule, FieldAttrs, StructAttrs};
+use crate::attr::{ConflictRule, FieldAttrs, Keyed, StructAttrs};
 use crate::ctxt::Ctxt;
 use crate::diag::{self, err};
+use crate::rule::Rule;
 use crate::{naming, symbol, ty};
 
 /// The struct.
@@ -46,14 +47,7 @@ pub(crate) struct Column {
     /// The type's name in the module of the table.
     pub(crate) ident: Ident,
     pub(crate) rule: Rule,
-}
-
-/// The core's `Rule`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rule {
-    Key,
-    Keep,
-    Update,
+    pub(crate) is_key: bool,
 }
 
 /// What `None` stands for in a field that is an `Option`.
@@ -72,7 +66,6 @@ impl<'a> Container<'a> {
     pub(crate) fn from_ast(cx: &Ctxt, input: &'a DeriveInput) -> Self {
         let name = &input.ident;
         let attrs = StructAttrs::from_ast(cx, &input.attrs, &name.to_string());
-        let update_all = attrs.update_all.is_some();
         let krate = match &attrs.krate {
             Some(krate) => krate.value.clone(),
             None => parse_quote_spanned!(Span::mixed_site()=> ::upsert_core),
@@ -83,7 +76,7 @@ impl<'a> Container<'a> {
         };
         let fields = fields(cx, input)
             .enumerate()
-            .map(|(index, field)| Field::from_ast(cx, field, index, update_all))
+            .map(|(index, field)| Field::from_ast(cx, field, index, &attrs))
             .collect();
         Self {
             original: input,
@@ -107,8 +100,54 @@ impl<'a> Container<'a> {
         })
     }
 
-    pub(crate) fn has_rule(&self, rule: Rule) -> bool {
-        self.columns().any(|(_, column)| column.rule == rule)
+    pub(crate) fn has_key(&self) -> bool {
+        self.columns().any(|(_, column)| column.is_key)
+    }
+
+    /// Is a column updated where a row exists, one of the struct's own?
+    pub(crate) fn has_update(&self) -> bool {
+        let mut columns = self.columns();
+        columns.any(|(_, column)| column.rule.is_update()) || self.attrs.assignments().count() > 0
+    }
+
+    /// Is an updated column compared to see whether a row changes?
+    pub(crate) fn has_compared(&self) -> bool {
+        let mut columns = self.columns();
+        columns.any(|(_, column)| column.rule.is_compared()) || self.attrs.set.is_some()
+    }
+
+    /// Where it is written that a column is only updated along with others.
+    pub(crate) fn touch(&self) -> Option<&Ident> {
+        let rules = self.fields.iter().filter_map(Field::written_rule);
+        let mut touches = rules.filter(|it| it.value.rule == Rule::Touch);
+        let of_struct = self.attrs.touch.as_ref().map(|it| &it.key);
+        touches.next().map(|it| &it.key).or(of_struct)
+    }
+
+    /// The table's primary key is the conflict target, as far as the struct's
+    /// own attributes tell.
+    pub(crate) fn targets_primary_key(&self) -> bool {
+        !self.has_key() && !self.attrs.has_target()
+    }
+
+    /// The field's position among those that are not skipped: in `FIELDS`.
+    pub(crate) fn position_in_fields(&self, index: usize) -> usize {
+        let before = self.fields.iter().take(index);
+        before
+            .filter(|it| !matches!(it.kind, Kind::Skipped))
+            .count()
+    }
+
+    /// The field with its index.
+    pub(crate) fn field(&self, member: &Member) -> Option<(usize, &Field<'a>)> {
+        let mut fields = self.fields.iter().enumerate();
+        fields.find(|(_, field)| is_same(&field.member, member))
+    }
+
+    /// The column of the field that is called `name` in `table!`.
+    pub(crate) fn column(&self, name: &Ident) -> Option<(&Field<'a>, &Column)> {
+        let mut columns = self.columns();
+        columns.find(|(_, column)| column.ident.unraw() == name.unraw())
     }
 
     pub(crate) fn none_means(&self, field: &Field<'_>) -> NoneMeans {
@@ -118,6 +157,14 @@ impl<'a> Container<'a> {
             Some(it) if it.value => NoneMeans::NotSupplied,
             Some(_) => NoneMeans::Null,
         }
+    }
+}
+
+fn is_same(a: &Member, b: &Member) -> bool {
+    match (a, b) {
+        (Member::Named(a), Member::Named(b)) => a.unraw() == b.unraw(),
+        (Member::Unnamed(a), Member::Unnamed(b)) => a.index == b.index,
+        _ => false,
     }
 }
 
@@ -147,7 +194,7 @@ fn fields<'a>(cx: &Ctxt, input: &'a DeriveInput) -> impl Iterator<Item = &'a syn
 }
 
 impl<'a> Field<'a> {
-    fn from_ast(cx: &Ctxt, field: &'a syn::Field, index: usize, update_all: bool) -> Self {
+    fn from_ast(cx: &Ctxt, field: &'a syn::Field, index: usize, of_struct: &StructAttrs) -> Self {
         let written_at = match &field.ident {
             Some(ident) => ident.span(),
             None => field.ty.span(),
@@ -169,7 +216,8 @@ impl<'a> Field<'a> {
         } else {
             Kind::Column(Column {
                 ident: column_ident(cx, field, &attrs, index, span),
-                rule: rule(&attrs, update_all),
+                rule: rule(&attrs, of_struct),
+                is_key: attrs.conflict_key.is_some(),
             })
         };
         Self {
@@ -199,8 +247,28 @@ impl<'a> Field<'a> {
         match self.kind {
             Kind::Skipped => false,
             Kind::Embedded => true,
-            Kind::Column(_) => self.attrs.serialize_as.is_some(),
+            Kind::Column(_) => self.attrs.serialize_as.is_some() || self.default().is_some(),
         }
+    }
+
+    /// The value that is inserted where the field is `None`.
+    pub(crate) fn default(&self) -> Option<&Expr> {
+        let on_insert = self.attrs.on_insert.as_ref()?;
+        on_insert.default.as_ref().map(|it| &it.value)
+    }
+
+    /// The rule as it is written.
+    pub(crate) fn written_rule(&self) -> Option<&Keyed<ConflictRule>> {
+        self.attrs.on_conflict.as_ref()?.rule.as_ref()
+    }
+
+    /// The column and its expression, where its rule has one.
+    pub(crate) fn expression(&self) -> Option<(&Column, &Expr)> {
+        let Kind::Column(column) = &self.kind else {
+            return None;
+        };
+        let expression = self.written_rule()?.value.expression.as_ref()?;
+        Some((column, expression))
     }
 
     pub(crate) fn is_option(&self) -> bool {
@@ -238,16 +306,16 @@ fn column_ident(
     })
 }
 
-fn rule(attrs: &FieldAttrs<'_>, update_all: bool) -> Rule {
-    if attrs.conflict_key.is_some() {
-        return Rule::Key;
-    }
+fn rule(attrs: &FieldAttrs<'_>, of_struct: &StructAttrs) -> Rule {
+    let is_key = attrs.conflict_key.is_some();
     match &attrs.on_conflict {
-        Some(on_conflict) => match on_conflict.rule.as_ref().map(|it| it.value) {
-            Some(ConflictRule::Update) => Rule::Update,
-            Some(ConflictRule::Keep) | None => Rule::Keep,
+        // Where the columns are the target, they are the same in both rows.
+        Some(_) if is_key && !of_struct.has_target() => Rule::Keep,
+        Some(on_conflict) => match &on_conflict.rule {
+            Some(rule) => rule.value.rule,
+            None => Rule::Keep,
         },
-        None if update_all => Rule::Update,
+        None if of_struct.update_all.is_some() && !is_key => Rule::Update,
         None => Rule::Keep,
     }
 }

@@ -1,17 +1,17 @@
 //! The attributes of the struct and of its fields, as typed values that keep
 //! the span of their key.
 //!
-//! Nothing here returns a `Result`: what is wrong goes to the [`Ctxt`], and
-//! the rest of the attributes is read all the same.
+//! Nothing here returns a `Result` to the outside: what is wrong goes to the
+//! [`Ctxt`], and the rest of the attributes is read all the same.
 
-use proc_macro2::{Ident, Span, TokenTree};
-use syn::ext::IdentExt;
-use syn::parse::discouraged::Speculative;
+use proc_macro2::Ident;
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Expr, Lit, LitBool, LitStr, Meta, Path, Token, Type, token};
+use syn::{Attribute, Expr, LitStr, Member, Meta, Path, Type};
 
 use crate::ctxt::Ctxt;
 use crate::diag::{self, err};
+use crate::parse::{self, ColumnName, Once, read_list, skip_value, value_with};
+use crate::rule::Rule;
 use crate::symbol::{self, Place, Symbol};
 
 /// A value, and the key that it was written with.
@@ -33,18 +33,31 @@ pub(crate) struct OnConflict<'a> {
     pub(crate) rule: Option<Keyed<ConflictRule>>,
 }
 
-/// The value of `#[diesel(column_name = ..)]`.
-pub(crate) struct ColumnName {
-    /// Without `r#`.
-    pub(crate) text: String,
-    pub(crate) span: Span,
+/// What `#[on_conflict(..)]` says.
+pub(crate) struct ConflictRule {
+    pub(crate) rule: Rule,
+    /// That of `set = EXPR` and `touch = EXPR`.
+    pub(crate) expression: Option<Expr>,
 }
 
-/// What `#[on_conflict(..)]` says.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ConflictRule {
-    Update,
-    Keep,
+/// `#[on_insert(..)]` of a field.
+pub(crate) struct OnInsert<'a> {
+    pub(crate) original: &'a Attribute,
+    /// `None` where it cannot be read, which is an error already.
+    pub(crate) default: Option<Keyed<Expr>>,
+}
+
+/// `column = EXPR` in `set(..)` and `touch(..)` of the struct.
+pub(crate) struct Assignment {
+    pub(crate) column: Ident,
+    pub(crate) expression: Expr,
+}
+
+/// `name = (column, column)` in `targets(..)`.
+pub(crate) struct NamedTarget {
+    pub(crate) name: Ident,
+    /// There is at least one.
+    pub(crate) columns: Vec<Ident>,
 }
 
 /// The attributes of the struct.
@@ -53,6 +66,16 @@ pub(crate) struct StructAttrs {
     pub(crate) update_all: Option<Ident>,
     pub(crate) do_nothing: Option<Ident>,
     pub(crate) embedded: Option<Ident>,
+    pub(crate) skip_unchanged: Option<Ident>,
+    pub(crate) set: Option<Keyed<Vec<Assignment>>>,
+    pub(crate) touch: Option<Keyed<Vec<Assignment>>>,
+    pub(crate) update_if: Option<Keyed<Expr>>,
+    pub(crate) newer_by: Option<Keyed<Member>>,
+    pub(crate) not_older_by: Option<Keyed<Member>>,
+    pub(crate) constraint: Option<Keyed<LitStr>>,
+    pub(crate) target: Option<Keyed<Vec<Expr>>>,
+    pub(crate) target_where: Option<Keyed<Expr>>,
+    pub(crate) targets: Option<Keyed<Vec<NamedTarget>>>,
     pub(crate) krate: Option<Keyed<Path>>,
     pub(crate) table_name: Option<Keyed<Path>>,
     pub(crate) treat_none_as_default_value: Option<Keyed<bool>>,
@@ -66,6 +89,7 @@ pub(crate) struct StructAttrs {
 pub(crate) struct FieldAttrs<'a> {
     pub(crate) conflict_key: Option<ConflictKey<'a>>,
     pub(crate) on_conflict: Option<OnConflict<'a>>,
+    pub(crate) on_insert: Option<OnInsert<'a>>,
     pub(crate) column_name: Option<Keyed<ColumnName>>,
     pub(crate) embed: Option<Ident>,
     pub(crate) serialize_as: Option<Keyed<Type>>,
@@ -90,27 +114,78 @@ impl StructAttrs {
         this
     }
 
+    /// The assignments of `set(..)` and `touch(..)`, each with its key.
+    pub(crate) fn assignments(&self) -> impl Iterator<Item = (Rule, &Ident, &Assignment)> {
+        let lists = [(Rule::Set, &self.set), (Rule::Touch, &self.touch)];
+        lists.into_iter().flat_map(|(rule, list)| {
+            let list = list.iter();
+            list.flat_map(move |it| it.value.iter().map(move |one| (rule, &it.key, one)))
+        })
+    }
+
+    /// Is the conflict target something else than columns?
+    pub(crate) fn has_target(&self) -> bool {
+        self.target.is_some() || self.constraint.is_some()
+    }
+
+    /// The guard by a field, and whether an equal one passes.
+    pub(crate) fn newer_by(&self) -> Option<(&Keyed<Member>, bool)> {
+        let newer = self.newer_by.as_ref().map(|it| (it, false));
+        newer.or(self.not_older_by.as_ref().map(|it| (it, true)))
+    }
+
     fn read_upsert(&mut self, cx: &Ctxt, attribute: &Attribute, owner: &str) {
-        let mut is_incomplete = false;
+        let mut is_complete = true;
         let is_read = read_list(cx, attribute, symbol::UPSERT, |key, input| {
-            let once = Once { cx, key, owner };
-            if *key == symbol::UPDATE_ALL {
-                once.flag(&mut self.update_all, symbol::UPDATE_ALL, input)
-            } else if *key == symbol::DO_NOTHING {
-                once.flag(&mut self.do_nothing, symbol::DO_NOTHING, input)
-            } else if *key == symbol::EMBEDDED {
-                once.flag(&mut self.embedded, symbol::EMBEDDED, input)
-            } else if *key == symbol::CRATE {
-                let path = value_with(key, input, symbol::CRATE, Path::parse_mod_style)?;
-                once.set(&mut self.krate, path);
-                Ok(())
-            } else {
-                is_incomplete = true;
-                let what = ("`upsert` key", "keys");
-                Err(diag::unknown(key, Place::UpsertKey, what).into())
-            }
+            is_complete &= self.read_upsert_key(&Once { cx, key, owner }, input)?;
+            Ok(())
         });
-        self.is_incomplete |= is_incomplete || !is_read;
+        self.is_incomplete |= !(is_read && is_complete);
+    }
+
+    /// Returns whether all of the value could be read.
+    fn read_upsert_key(&mut self, once: &Once<'_>, input: ParseStream<'_>) -> syn::Result<bool> {
+        let key = once.key;
+        if *key == symbol::UPDATE_ALL {
+            once.flag(&mut self.update_all, symbol::UPDATE_ALL, input)?;
+        } else if *key == symbol::DO_NOTHING {
+            once.flag(&mut self.do_nothing, symbol::DO_NOTHING, input)?;
+        } else if *key == symbol::EMBEDDED {
+            once.flag(&mut self.embedded, symbol::EMBEDDED, input)?;
+        } else if *key == symbol::SKIP_UNCHANGED {
+            once.flag(&mut self.skip_unchanged, symbol::SKIP_UNCHANGED, input)?;
+        } else if *key == symbol::SET_COLUMNS {
+            return read_assignments(once, &mut self.set, symbol::SET_COLUMNS, input);
+        } else if *key == symbol::TOUCH_COLUMNS {
+            return read_assignments(once, &mut self.touch, symbol::TOUCH_COLUMNS, input);
+        } else if *key == symbol::UPDATE_IF {
+            let guard = parse::expression(key, input, symbol::UPDATE_IF)?;
+            once.set(&mut self.update_if, guard);
+        } else if *key == symbol::NEWER_BY {
+            let field = value_with(key, input, symbol::NEWER_BY, Member::parse)?;
+            once.set(&mut self.newer_by, field);
+        } else if *key == symbol::NOT_OLDER_BY {
+            let field = value_with(key, input, symbol::NOT_OLDER_BY, Member::parse)?;
+            once.set(&mut self.not_older_by, field);
+        } else if *key == symbol::CONSTRAINT {
+            let name = value_with(key, input, symbol::CONSTRAINT, Parse::parse)?;
+            once.set(&mut self.constraint, name);
+        } else if *key == symbol::TARGET {
+            let target = parse::expression(key, input, symbol::TARGET)?;
+            once.set(&mut self.target, elements(target));
+        } else if *key == symbol::TARGET_WHERE {
+            let predicate = parse::expression(key, input, symbol::TARGET_WHERE)?;
+            once.set(&mut self.target_where, predicate);
+        } else if *key == symbol::TARGETS {
+            return read_targets(once, &mut self.targets, input);
+        } else if *key == symbol::CRATE {
+            let path = value_with(key, input, symbol::CRATE, Path::parse_mod_style)?;
+            once.set(&mut self.krate, path);
+        } else {
+            let what = ("`upsert` key", "keys");
+            return Err(diag::unknown(key, Place::UpsertKey, what).into());
+        }
+        Ok(true)
     }
 
     fn read_diesel(&mut self, cx: &Ctxt, attribute: &Attribute, owner: &str) {
@@ -126,7 +201,7 @@ impl StructAttrs {
                 }
                 Ok(())
             } else if *key == symbol::TREAT_NONE_AS_DEFAULT_VALUE {
-                let value = bool_value(key, input)?;
+                let value = parse::bool_value(key, input)?;
                 once.set(&mut self.treat_none_as_default_value, value);
                 Ok(())
             } else {
@@ -146,6 +221,8 @@ impl<'a> FieldAttrs<'a> {
                 this.read_conflict_key(cx, attribute, owner);
             } else if path.is_ident(symbol::ON_CONFLICT.name) {
                 this.read_on_conflict(cx, attribute, owner);
+            } else if path.is_ident(symbol::ON_INSERT.name) {
+                this.read_on_insert(cx, attribute, owner);
             } else if path.is_ident(symbol::DIESEL) {
                 this.read_diesel(cx, attribute, owner);
             } else {
@@ -187,15 +264,19 @@ impl<'a> FieldAttrs<'a> {
         let is_read = read_list(cx, attribute, symbol::ON_CONFLICT, |key, input| {
             is_empty = false;
             let once = Once { cx, key, owner };
-            let value = if *key == symbol::UPDATE {
-                once.bare(symbol::UPDATE, input)?;
-                ConflictRule::Update
-            } else if *key == symbol::KEEP {
-                once.bare(symbol::KEEP, input)?;
-                ConflictRule::Keep
-            } else {
+            let Some((symbol, value)) = Rule::of_word(key) else {
                 let what = ("conflict rule", "rules");
                 return Err(diag::unknown(key, Place::ConflictRule, what).into());
+            };
+            let expression = match value {
+                Rule::Set => Some(parse::expression(key, input, symbol)?),
+                Rule::Touch if !parse::is_at_end(input) => {
+                    Some(parse::expression(key, input, symbol)?)
+                }
+                _ => {
+                    once.bare(symbol, input)?;
+                    None
+                }
             };
             if let Some(first) = &rule {
                 let first = &first.key;
@@ -203,7 +284,11 @@ impl<'a> FieldAttrs<'a> {
                 let note = format!("its rule is `{first}` already, and a field has one");
                 cx.error(second.note(note));
             } else {
-                once.set(&mut rule, value);
+                let rule_of_field = ConflictRule {
+                    rule: value,
+                    expression,
+                };
+                once.set(&mut rule, rule_of_field);
             }
             Ok(())
         });
@@ -221,11 +306,39 @@ impl<'a> FieldAttrs<'a> {
         }
     }
 
+    fn read_on_insert(&mut self, cx: &Ctxt, attribute: &'a Attribute, owner: &str) {
+        let mut default = None;
+        let mut is_empty = true;
+        let is_read = read_list(cx, attribute, symbol::ON_INSERT, |key, input| {
+            is_empty = false;
+            if *key != symbol::DEFAULT {
+                let unknown = err(key, format!("unknown `on_insert` option `{key}`"));
+                let help = format!("write `{}`", symbol::DEFAULT.form);
+                return Err(unknown.help(help).into());
+            }
+            let value = parse::expression(key, input, symbol::DEFAULT)?;
+            Once { cx, key, owner }.set(&mut default, value);
+            Ok(())
+        });
+        if is_read && is_empty {
+            let none = err(attribute, format!("`{owner}` has an empty `on_insert`"));
+            cx.error(none.help(format!("write `{}`", symbol::DEFAULT.form)));
+        }
+        if self.on_insert.is_some() {
+            cx.error(duplicate_attribute(attribute, symbol::ON_INSERT, owner));
+        } else {
+            self.on_insert = Some(OnInsert {
+                original: attribute,
+                default,
+            });
+        }
+    }
+
     fn read_diesel(&mut self, cx: &Ctxt, attribute: &Attribute, owner: &str) {
         read_list(cx, attribute, symbol::COLUMN_NAME, |key, input| {
             let once = Once { cx, key, owner };
             if *key == symbol::COLUMN_NAME {
-                let name = value_with(key, input, symbol::COLUMN_NAME, parse_name)?;
+                let name = value_with(key, input, symbol::COLUMN_NAME, parse::name)?;
                 once.set(&mut self.column_name, name);
                 Ok(())
             } else if *key == symbol::EMBED {
@@ -237,7 +350,7 @@ impl<'a> FieldAttrs<'a> {
             } else if *key == symbol::SKIP_INSERTION {
                 once.flag(&mut self.skip_insertion, symbol::SKIP_INSERTION, input)
             } else if *key == symbol::TREAT_NONE_AS_DEFAULT_VALUE {
-                let value = bool_value(key, input)?;
+                let value = parse::bool_value(key, input)?;
                 once.set(&mut self.treat_none_as_default_value, value);
                 Ok(())
             } else {
@@ -245,6 +358,52 @@ impl<'a> FieldAttrs<'a> {
                 Ok(())
             }
         });
+    }
+}
+
+/// `set(column = EXPR, ..)`.
+fn read_assignments(
+    once: &Once<'_>,
+    slot: &mut Option<Keyed<Vec<Assignment>>>,
+    symbol: Symbol,
+    input: ParseStream<'_>,
+) -> syn::Result<bool> {
+    let mut assignments = Vec::new();
+    let is_read = parse::read_nested_list(once, input, symbol, |column, input| {
+        assignments.push(Assignment {
+            column: parse::identifier(column, "a column in `diesel::table!`")?,
+            expression: parse::expression(column, input, symbol)?,
+        });
+        Ok(())
+    })?;
+    once.set(slot, assignments);
+    Ok(is_read)
+}
+
+/// `targets(name = column, name = (column, column), ..)`.
+fn read_targets(
+    once: &Once<'_>,
+    slot: &mut Option<Keyed<Vec<NamedTarget>>>,
+    input: ParseStream<'_>,
+) -> syn::Result<bool> {
+    let symbol = symbol::TARGETS;
+    let mut targets = Vec::new();
+    let is_read = parse::read_nested_list(once, input, symbol, |name, input| {
+        let name = parse::identifier(name, "the name of a function")?;
+        let columns = parse::columns(&name, input)?;
+        targets.push(NamedTarget { name, columns });
+        Ok(())
+    })?;
+    once.set(slot, targets);
+    Ok(is_read)
+}
+
+/// `(EXPR, EXPR)`, or one expression.
+fn elements(target: Expr) -> Vec<Expr> {
+    match target {
+        Expr::Tuple(tuple) => tuple.elems.into_iter().collect(),
+        Expr::Group(group) if matches!(*group.expr, Expr::Tuple(_)) => elements(*group.expr),
+        one => vec![one],
     }
 }
 
@@ -262,171 +421,4 @@ fn refuse_misplaced(
         let what = format!("`#[{symbol}]` is not expected here");
         cx.error(err(attribute, what).note(format!("it belongs on {right_place}")));
     }
-}
-
-/// A key that may be written once on `owner`.
-struct Once<'a> {
-    cx: &'a Ctxt,
-    key: &'a Ident,
-    owner: &'a str,
-}
-
-impl Once<'_> {
-    fn set<T>(&self, slot: &mut Option<Keyed<T>>, value: T) {
-        if slot.is_some() {
-            self.duplicate();
-        } else {
-            *slot = Some(Keyed {
-                key: self.key.clone(),
-                value,
-            });
-        }
-    }
-
-    fn flag(
-        &self,
-        slot: &mut Option<Ident>,
-        symbol: Symbol,
-        input: ParseStream<'_>,
-    ) -> syn::Result<()> {
-        if slot.is_some() {
-            self.duplicate();
-        } else {
-            *slot = Some(self.key.clone());
-        }
-        self.bare(symbol, input)
-    }
-
-    /// The key stands alone.
-    fn bare(&self, symbol: Symbol, input: ParseStream<'_>) -> syn::Result<()> {
-        if is_at_end(input) {
-            return Ok(());
-        }
-        // `key = ..`, `key(..)`, or the next key.
-        let is_value = input.peek(Token![=]) || input.peek(token::Paren);
-        Err(if is_value {
-            let what = err(self.key, format!("`{symbol}` takes no value"));
-            what.help(format!("write `{}`", symbol.form)).into()
-        } else {
-            input.error(format!("expected `,` after `{symbol}`"))
-        })
-    }
-
-    fn duplicate(&self) {
-        let Self { cx, key, owner } = self;
-        cx.error(err(key, format!("duplicate `{key}` on `{owner}`")));
-    }
-}
-
-/// Calls `read` at each `key ..` of `#[name(key .., key ..)]`. Returns whether
-/// all of them could be read; what could not is reported.
-///
-/// `read` need not consume the value if it fails.
-fn read_list(
-    cx: &Ctxt,
-    attribute: &Attribute,
-    example: Symbol,
-    mut read: impl FnMut(&Ident, ParseStream<'_>) -> syn::Result<()>,
-) -> bool {
-    let Meta::List(list) = &attribute.meta else {
-        let name = attribute.path().get_ident().map(Ident::to_string);
-        let name = name.unwrap_or_default();
-        let what = match attribute.meta {
-            Meta::NameValue(_) => format!("`#[{name}]` takes no value"),
-            Meta::Path(_) | Meta::List(_) => format!("`#[{name}]` needs parentheses"),
-        };
-        let what = err(attribute, what);
-        cx.error(what.help(format!("write `{}`", example.form)));
-        return false;
-    };
-    let mut is_read = true;
-    let result = list.parse_args_with(|input: ParseStream<'_>| {
-        while !input.is_empty() {
-            let key = input.call(Ident::parse_any).map_err(|error| {
-                let what = format!("expected a word\nhelp: write `{}`", example.form);
-                syn::Error::new(error.span(), what)
-            })?;
-            if let Err(error) = read(&key, input) {
-                is_read = false;
-                cx.error(error);
-                skip_value(input);
-            }
-            if !input.is_empty() {
-                input.parse::<Token![,]>()?;
-            }
-        }
-        Ok(())
-    });
-    if let Err(error) = result {
-        is_read = false;
-        cx.error(error);
-    }
-    is_read
-}
-
-/// `= value`, read by `parse`.
-fn value_with<T>(
-    key: &Ident,
-    input: ParseStream<'_>,
-    symbol: Symbol,
-    parse: impl FnOnce(ParseStream<'_>) -> syn::Result<T>,
-) -> syn::Result<T> {
-    let unread = |what| err(key, what).help(format!("write `{}`", symbol.form));
-    if !input.peek(Token![=]) {
-        return Err(unread(format!("`{symbol}` needs a value")).into());
-    }
-    let fork = input.fork();
-    fork.parse::<Token![=]>()?;
-    match parse(&fork) {
-        Ok(value) if is_at_end(&fork) => {
-            input.advance_to(&fork);
-            Ok(value)
-        }
-        _ => Err(unread(format!("cannot read the value of `{symbol}`")).into()),
-    }
-}
-
-fn bool_value(key: &Ident, input: ParseStream<'_>) -> syn::Result<bool> {
-    let symbol = symbol::TREAT_NONE_AS_DEFAULT_VALUE;
-    Ok(value_with(key, input, symbol, LitBool::parse)?.value)
-}
-
-/// An identifier or a string, as Diesel takes it.
-fn parse_name(input: ParseStream<'_>) -> syn::Result<ColumnName> {
-    let span = input.span();
-    let text = if input.peek(Lit) {
-        let name = input.parse::<LitStr>()?.value();
-        name.strip_prefix("r#").unwrap_or(&name).to_owned()
-    } else {
-        input.call(Ident::parse_any)?.unraw().to_string()
-    };
-    Ok(ColumnName { text, span })
-}
-
-fn is_at_end(input: ParseStream<'_>) -> bool {
-    input.is_empty() || input.peek(Token![,])
-}
-
-/// Skips the value of a key, up to the comma that ends it.
-fn skip_value(input: ParseStream<'_>) {
-    // `= Type<A, B>` and `= a.and(b)` have commas that do not end them; only
-    // where neither reading ends at a comma, the next one is taken.
-    if input.peek(Token![=]) && (skip::<Type>(input) || skip::<Expr>(input)) {
-        return;
-    }
-    while !is_at_end(input) {
-        if input.parse::<TokenTree>().is_err() {
-            return;
-        }
-    }
-}
-
-fn skip<T: Parse>(input: ParseStream<'_>) -> bool {
-    let fork = input.fork();
-    let is_read = fork.parse::<Token![=]>().is_ok() && fork.parse::<T>().is_ok();
-    let ends = is_read && is_at_end(&fork);
-    if ends {
-        input.advance_to(&fork);
-    }
-    ends
 }

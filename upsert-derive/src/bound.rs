@@ -7,7 +7,9 @@ use quote::{ToTokens, quote_spanned};
 use syn::Type;
 
 use crate::ast::{Column, Container, Field, Kind, NoneMeans};
-use crate::expand::Paths;
+use crate::attr::StructAttrs;
+use crate::expression::Expressions;
+use crate::paths::Paths;
 use crate::ty::{self, Shape};
 
 /// The where-clause of `Fields` and `Upsertable`.
@@ -22,6 +24,7 @@ pub(crate) fn for_bind_fields(
     container: &Container<'_>,
     paths: &Paths<'_>,
     binds: &Binds,
+    expressions: &Expressions<'_>,
     db: &Ident,
 ) -> TokenStream {
     let mut predicates = Predicates::of_struct(container);
@@ -35,6 +38,10 @@ pub(crate) fn for_bind_fields(
         <#table::table as #p::diesel::QuerySource>::FromClause:
             #p::diesel::query_builder::QueryFragment<#db>
     });
+    if !expressions.is_empty() {
+        predicates.add(quote_spanned!(site=> #db: __UpsertExpressions));
+    }
+    predicates.add_for_target(container, paths, db);
     for field in &container.fields {
         let span = field.span;
         match &field.kind {
@@ -205,6 +212,38 @@ impl Predicates {
                 self.add(quote_spanned! {span=>
                     #ty: #p::core::clone::Clone + #p::core::convert::Into<#written>
                 });
+            }
+        }
+    }
+
+    /// Not every database has every kind of conflict target.
+    fn add_for_target(&mut self, container: &Container<'_>, paths: &Paths<'_>, db: &Ident) {
+        let StructAttrs {
+            constraint,
+            target,
+            target_where,
+            ..
+        } = &container.attrs;
+        let kinds = [
+            (
+                "SupportsConstraintTarget",
+                constraint.as_ref().map(|it| &it.key),
+            ),
+            (
+                "SupportsExpressionTarget",
+                target.as_ref().map(|it| &it.key),
+            ),
+            (
+                "SupportsPartialTarget",
+                target_where.as_ref().map(|it| &it.key),
+            ),
+        ];
+        for (name, key) in kinds {
+            if let Some(key) = key {
+                let span = Span::mixed_site().located_at(key.span());
+                let p = paths.private(span);
+                let supports = Ident::new(name, span);
+                self.add(quote_spanned!(span=> #db: #p::#supports));
             }
         }
     }

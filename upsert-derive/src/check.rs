@@ -4,9 +4,12 @@
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::quote_spanned;
 
-use crate::ast::{Container, Kind, Rule};
-use crate::attr::ConflictRule;
-use crate::expand::{Paths, field_defs};
+use crate::ast::{Container, Kind};
+use crate::attr::{ConflictRule, Keyed};
+use crate::fields::field_defs;
+use crate::guard::NewerBy;
+use crate::paths::{Paths, site};
+use crate::rule::Rule;
 use crate::symbol;
 
 pub(crate) struct Checks {
@@ -20,41 +23,57 @@ pub(crate) struct Checks {
 pub(crate) fn checks(container: &Container<'_>, paths: &Paths<'_>) -> Checks {
     let p = paths.private(site());
     if container.has_embedded() {
-        let mut asserts = vec![target(container, paths), action(container, paths)];
-        asserts.extend(primary_key_updates(container, paths));
         let fields = quote_spanned!(site()=> <Self as #p::Fields>::FIELDS);
-        Checks {
-            inside: block(paths, &fields, &asserts),
-            beside: use_check(container, paths),
-        }
-    } else if container.has_rule(Rule::Key) {
-        // The macro has seen all there is to see.
-        Checks {
-            inside: TokenStream::new(),
-            beside: TokenStream::new(),
-        }
-    } else {
-        let mut asserts = vec![target(container, paths)];
-        asserts.extend(primary_key_updates(container, paths));
-        asserts.extend(update_all_of_primary_key(container, paths));
-        let fields = quote_spanned!(site()=> __UPSERT_FIELDS);
-        let block = block(paths, &fields, &asserts);
-        // The columns do not depend on the struct's parameters, so that this
-        // can stand outside of the impl.
+        let inside = block(paths, &fields, &with_embedded(container, paths));
+        let beside = use_check(container, paths);
+        return Checks { inside, beside };
+    }
+    // The columns do not depend on the struct's parameters, so that this can
+    // stand outside of the impl.
+    let asserts = of_primary_key(container, paths);
+    let beside = (!asserts.is_empty()).then(|| {
+        let block = block(paths, &quote_spanned!(site()=> __UPSERT_FIELDS), &asserts);
         let defs = field_defs(container, paths);
-        Checks {
-            inside: TokenStream::new(),
-            beside: quote_spanned! {site()=>
-                const __UPSERT_FIELDS: &[#p::FieldDef] = &[#(#defs),*];
+        quote_spanned! {site()=>
+            const __UPSERT_FIELDS: &[#p::FieldDef] = &[#(#defs),*];
 
-                const _: () = { #block };
-            },
+            const _: () = { #block };
         }
+    });
+    Checks {
+        inside: TokenStream::new(),
+        beside: beside.unwrap_or_default(),
     }
 }
 
-fn site() -> Span {
-    Span::mixed_site()
+/// Where some of the columns are in other structs.
+fn with_embedded(container: &Container<'_>, paths: &Paths<'_>) -> Vec<TokenStream> {
+    let mut asserts = Vec::new();
+    if !container.attrs.has_target() {
+        asserts.push(target(container, paths));
+    }
+    asserts.extend(action(container, paths));
+    asserts.extend(compared(container, paths));
+    asserts.extend(assigned_outside(container, paths));
+    if !container.attrs.has_target() {
+        asserts.extend(primary_key_updates(container, paths));
+        asserts.extend(primary_key_guard(container, paths));
+    }
+    asserts
+}
+
+/// Where the struct has all the columns, and the primary key is the target.
+fn of_primary_key(container: &Container<'_>, paths: &Paths<'_>) -> Vec<TokenStream> {
+    if !container.targets_primary_key() {
+        // The macro has seen all there is to see.
+        return Vec::new();
+    }
+    let mut asserts = vec![target(container, paths)];
+    asserts.extend(primary_key_updates(container, paths));
+    asserts.extend(update_all_of_primary_key(container, paths));
+    asserts.extend(compared_outside_primary_key(container, paths));
+    asserts.extend(primary_key_guard(container, paths));
+    asserts
 }
 
 /// The assertions in order: the first that fails is shown, and those after it
@@ -90,7 +109,7 @@ fn target(container: &Container<'_>, paths: &Paths<'_>) -> TokenStream {
     let name = &container.original.ident;
     let has_primary_key = has_primary_key(paths);
     let condition = if container.has_embedded() {
-        let has_key = has_rule(paths, "Key");
+        let has_key = of_fields(paths, "has_key");
         quote_spanned!(site()=> #has_key || #has_primary_key)
     } else {
         has_primary_key
@@ -105,16 +124,18 @@ fn target(container: &Container<'_>, paths: &Paths<'_>) -> TokenStream {
 }
 
 /// The model or a struct embedded in it says what happens to rows that exist.
-fn action(container: &Container<'_>, paths: &Paths<'_>) -> TokenStream {
+fn action(container: &Container<'_>, paths: &Paths<'_>) -> Option<TokenStream> {
     let name = &container.original.ident;
-    let has_update = has_rule(paths, "Update");
+    let has_update = of_fields(paths, "has_update");
     let do_nothing_form = symbol::DO_NOTHING.form;
     if let Some(do_nothing) = &container.attrs.do_nothing {
         let message = format!(
             "`{do_nothing}` cannot be combined with the update rule of a struct embedded in `{name}`"
         );
         let condition = quote_spanned!(site()=> !#has_update);
-        assert_that(paths, do_nothing.span(), &condition, &message)
+        Some(assert_that(paths, do_nothing.span(), &condition, &message))
+    } else if container.has_update() {
+        None
     } else {
         let message = format!(
             "neither `{name}` nor a struct embedded in it says what happens to rows that exist\n\
@@ -123,47 +144,83 @@ fn action(container: &Container<'_>, paths: &Paths<'_>) -> TokenStream {
             symbol::UPDATE.form,
             symbol::UPDATE_ALL.form,
         );
-        assert_that(paths, name.span(), &has_update, &message)
+        Some(assert_that(paths, name.span(), &has_update, &message))
     }
 }
 
-/// No `#[on_conflict(update)]` is on a column of the primary key, where that
-/// is the target.
+/// What is touched is touched where something else changes.
+fn compared(container: &Container<'_>, paths: &Paths<'_>) -> Option<TokenStream> {
+    if container.attrs.do_nothing.is_some() || container.has_compared() {
+        return None;
+    }
+    let name = &container.original.ident;
+    let message = format!(
+        "neither `{name}` nor a struct embedded in it has a column to compare\n\
+         note: what is marked `{touch}` is updated where another updated column changes\n\
+         help: write `{}` on the fields to update",
+        symbol::UPDATE.form,
+        touch = symbol::TOUCH,
+    );
+    let condition = of_fields(paths, "has_compared");
+    let span = container.touch().map_or(name.span(), Ident::span);
+    Some(assert_that(paths, span, &condition, &message))
+}
+
+/// `set(..)` and `touch(..)` are for columns that the model does not have.
+fn assigned_outside(container: &Container<'_>, paths: &Paths<'_>) -> Vec<TokenStream> {
+    let name = &container.original.ident;
+    let p = paths.private(site());
+    let asserts = container.attrs.assignments().map(|(_, key, it)| {
+        let written = &it.column;
+        let span = site().located_at(written.span());
+        let column = paths.column_at(span, written);
+        let condition = quote_spanned! {span=>
+            !#p::has_columns(__upsert_fields, &[<#column as #p::diesel::Column>::NAME])
+        };
+        let message = format!(
+            "column `{written}` of `{key}` is a field of a struct embedded in `{name}`\n\
+             help: write the rule on that field",
+        );
+        assert_that(paths, written.span(), &condition, &message)
+    });
+    asserts.collect()
+}
+
+/// No rule but `keep` is written at a column of the primary key, where that is
+/// the target.
 fn primary_key_updates(container: &Container<'_>, paths: &Paths<'_>) -> Vec<TokenStream> {
     let name = &container.original.ident;
-    let updated = updated_fields(container).filter_map(|(position, index)| {
+    let updated = columns_with(container, Rule::is_update).filter_map(|(position, index)| {
         let field = &container.fields[index];
-        let rule = field.attrs.on_conflict.as_ref()?.rule.as_ref()?;
-        if rule.value != ConflictRule::Update {
-            return None;
-        }
-        let is_outside = is_outside_primary_key(paths, position);
-        let condition = if container.has_embedded() {
-            let has_key = has_rule(paths, "Key");
-            quote_spanned!(site()=> #has_key || #is_outside)
-        } else {
-            is_outside
-        };
+        let rule = field.written_rule()?;
+        let condition = unless_keyed(container, paths, is_outside_primary_key(paths, position));
         let field = field.name();
         let message = format!(
             "`{field}` is in the conflict target of `{name}`, so it is never updated\n\
              note: without `{}`, the target is the primary key\n\
              help: remove `{}` from `{field}`",
             symbol::CONFLICT_KEY.form,
-            symbol::UPDATE.form,
+            rule_form(rule),
         );
         Some(assert_that(paths, rule.key.span(), &condition, &message))
     });
     updated.collect()
 }
 
+/// The attribute as it is written, but for the expression.
+fn rule_form(rule: &Keyed<ConflictRule>) -> String {
+    let (on_conflict, word) = (symbol::ON_CONFLICT, &rule.key);
+    let value = rule.value.expression.as_ref().map_or("", |_| " = ..");
+    format!("#[{on_conflict}({word}{value})]")
+}
+
 /// `update_all` leaves a column to update, where the primary key is the target.
 fn update_all_of_primary_key(container: &Container<'_>, paths: &Paths<'_>) -> Option<TokenStream> {
     let update_all = container.attrs.update_all.as_ref()?;
+    if container.attrs.assignments().next().is_some() {
+        return None;
+    }
     let name = &container.original.ident;
-    let outside =
-        updated_fields(container).map(|(position, _)| is_outside_primary_key(paths, position));
-    let condition = quote_spanned!(site()=> #(#outside)||*);
     let message = format!(
         "`{name}` has nothing to update\n\
          note: without `{}`, the primary key is the conflict target and never updated\n\
@@ -171,20 +228,102 @@ fn update_all_of_primary_key(container: &Container<'_>, paths: &Paths<'_>) -> Op
         symbol::CONFLICT_KEY.form,
         symbol::DO_NOTHING.form,
     );
+    let condition = any_outside_primary_key(container, paths, Rule::is_update);
     Some(assert_that(paths, update_all.span(), &condition, &message))
 }
 
-/// The positions in `Fields::FIELDS` of the struct's own columns that are
-/// updated, and the indices of their fields.
-fn updated_fields(container: &Container<'_>) -> impl Iterator<Item = (usize, usize)> {
+/// `update_all` leaves a column to compare with, too.
+fn compared_outside_primary_key(
+    container: &Container<'_>,
+    paths: &Paths<'_>,
+) -> Option<TokenStream> {
+    let touch = container.touch()?;
+    if container.attrs.update_all.is_none() || container.attrs.set.is_some() {
+        return None;
+    }
+    let name = &container.original.ident;
+    let message = format!(
+        "`{touch}` needs a column to compare, and `{name}` has none\n\
+         note: without `{}`, the primary key is the conflict target and never updated\n\
+         help: write `{}` on the fields to compare",
+        symbol::CONFLICT_KEY.form,
+        symbol::UPDATE.form,
+    );
+    let condition = any_outside_primary_key(container, paths, Rule::is_compared);
+    Some(assert_that(paths, touch.span(), &condition, &message))
+}
+
+/// The primary key is the same in both rows, where it is the target.
+fn primary_key_guard(container: &Container<'_>, paths: &Paths<'_>) -> Option<TokenStream> {
+    let (key, _) = container.attrs.newer_by()?;
+    let (index, field) = container.field(&key.value)?;
+    let position = container.position_in_fields(index);
+    let condition = unless_keyed(container, paths, is_outside_primary_key(paths, position));
+    let written = &key.key;
+    let message = format!(
+        "`{written}` compares `{field}`, which is in the conflict target\n\
+         note: without `{}`, the target is the primary key",
+        symbol::CONFLICT_KEY.form,
+        field = field.name(),
+    );
+    Some(assert_that(paths, key.key.span(), &condition, &message))
+}
+
+/// The primary key is not the target where an embedded struct has keys.
+fn unless_keyed(
+    container: &Container<'_>,
+    paths: &Paths<'_>,
+    condition: TokenStream,
+) -> TokenStream {
+    if container.has_embedded() {
+        let has_key = of_fields(paths, "has_key");
+        quote_spanned!(site()=> #has_key || #condition)
+    } else {
+        condition
+    }
+}
+
+/// The rules that only some SQL types have.
+pub(crate) fn rules(container: &Container<'_>, paths: &Paths<'_>) -> TokenStream {
+    let typed = container.columns().filter_map(|(field, column)| {
+        let written = field.written_rule()?;
+        let variant = column.rule.is_typed().then(|| column.rule.variant())?;
+        Some((variant, &column.ident, written.key.span()))
+    });
+    let newer = NewerBy::of(container).map(|it| ("Newer", &it.column.ident, it.span));
+    let checks = typed.chain(newer).map(|(rule, column, span)| {
+        let span = site().located_at(span);
+        let p = paths.private(span);
+        let rule = Ident::new(rule, span);
+        let st = paths.sql_type_at(span, column);
+        quote_spanned!(span=> const _: () = #p::check_rule::<#p::rule::#rule, #st>();)
+    });
+    checks.collect()
+}
+
+/// The positions in `Fields::FIELDS` of the struct's own columns whose rule
+/// `is`, and the indices of their fields.
+fn columns_with(
+    container: &Container<'_>,
+    is: fn(Rule) -> bool,
+) -> impl Iterator<Item = (usize, usize)> {
     let fields = container.fields.iter().enumerate();
-    fields
-        .filter(|(_, field)| !matches!(field.kind, Kind::Skipped))
-        .enumerate()
-        .filter_map(|(position, (index, field))| match &field.kind {
-            Kind::Column(column) if column.rule == Rule::Update => Some((position, index)),
-            _ => None,
-        })
+    fields.filter_map(move |(index, field)| match &field.kind {
+        Kind::Column(column) if is(column.rule) => {
+            Some((container.position_in_fields(index), index))
+        }
+        _ => None,
+    })
+}
+
+fn any_outside_primary_key(
+    container: &Container<'_>,
+    paths: &Paths<'_>,
+    is: fn(Rule) -> bool,
+) -> TokenStream {
+    let columns = columns_with(container, is);
+    let outside = columns.map(|(position, _)| is_outside_primary_key(paths, position));
+    quote_spanned!(site()=> #(#outside)||*)
 }
 
 /// All fields together have the columns of the primary key. All but one have
@@ -209,10 +348,11 @@ fn has_primary_key(paths: &Paths<'_>) -> TokenStream {
     quote_spanned!(site()=> #p::has_columns(__upsert_fields, __upsert_primary_key))
 }
 
-fn has_rule(paths: &Paths<'_>, rule: &str) -> TokenStream {
+/// One of the core's functions of the fields.
+fn of_fields(paths: &Paths<'_>, function: &str) -> TokenStream {
     let p = paths.private(site());
-    let rule = Ident::new(rule, site());
-    quote_spanned!(site()=> #p::has_rule(__upsert_fields, #p::Rule::#rule))
+    let function = Ident::new(function, site());
+    quote_spanned!(site()=> #p::#function(__upsert_fields))
 }
 
 /// An assertion that shows at `span`.

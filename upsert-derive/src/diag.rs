@@ -70,6 +70,17 @@ pub(crate) fn unknown(key: &Ident, place: Place, what: (&str, &str)) -> Diag {
     })
 }
 
+/// `what`, with the name that `written` is a slip of, or else all `names`,
+/// which are called `many`.
+pub(crate) fn did_you_mean(what: Diag, written: &str, names: &[String], many: &str) -> Diag {
+    let all = || names.iter().map(String::as_str);
+    match nearest(written, all()) {
+        Some(name) => what.help(format!("did you mean `{name}`?")),
+        None if names.is_empty() => what,
+        None => what.help(format!("the {many} are {}", quoted_list(all()))),
+    }
+}
+
 fn quoted_list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names
         .map(|name| format!("`{name}`"))

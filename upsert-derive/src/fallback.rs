@@ -1,19 +1,22 @@
 //! Impls that stand in for those of a struct with errors, so that its uses are
 //! not errors too.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, TokenStream};
 use quote::quote_spanned;
-use syn::{DeriveInput, Path};
 
+use crate::ast::Container;
 use crate::expand::{in_const, with_db};
+use crate::paths::{Paths, site};
+use crate::target;
 
 /// The errors, and the impls.
-pub(crate) fn expand(input: &DeriveInput, krate: &Path, errors: &syn::Error) -> TokenStream {
+pub(crate) fn expand(container: &Container<'_>, errors: &syn::Error) -> TokenStream {
     let errors = errors.to_compile_error();
-    let site = Span::mixed_site();
-    let p = quote_spanned!(site=> #krate::__private);
+    let input = container.original;
+    let paths = Paths::new(container);
+    let p = paths.private(site());
     let name = &input.ident;
-    let db = Ident::new("__UpsertDB", site);
+    let db = Ident::new("__UpsertDB", site());
     let (impl_generics, ty_generics, where_clause) = input.generics.split_for_impl();
     let generics = with_db(&input.generics, &db);
     let (bind_impl_generics, ..) = generics.split_for_impl();
@@ -21,7 +24,8 @@ pub(crate) fn expand(input: &DeriveInput, krate: &Path, errors: &syn::Error) -> 
         .map(|it| it.predicates.iter())
         .into_iter()
         .flatten();
-    let stubs = in_const(&quote_spanned! {site=>
+    let named_targets = target::functions(container, &paths);
+    let stubs = in_const(&quote_spanned! {site()=>
         #[automatically_derived]
         impl #impl_generics #p::Fields for #name #ty_generics #where_clause {
             type Table = ();
@@ -36,7 +40,7 @@ pub(crate) fn expand(input: &DeriveInput, krate: &Path, errors: &syn::Error) -> 
                 &self,
                 _: &(),
                 _: #p::core::primitive::usize,
-                _: &mut #p::ColumnSet,
+                _: &mut #p::Supplied,
             ) {
             }
         }
@@ -74,8 +78,10 @@ pub(crate) fn expand(input: &DeriveInput, krate: &Path, errors: &syn::Error) -> 
 
             const CHECK: () = ();
         }
+
+        #named_targets
     });
-    quote_spanned! {site=>
+    quote_spanned! {site()=>
         #errors
         #stubs
     }

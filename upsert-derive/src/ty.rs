@@ -4,6 +4,8 @@ use proc_macro2::{Delimiter, Ident, Spacing, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{GenericArgument, Generics, PathArguments, Type};
 
+use crate::tokens::find_ident;
+
 /// Without parentheses, and without the invisible group around a type that
 /// comes from a `macro_rules!` fragment.
 pub(crate) fn ungroup(mut ty: &Type) -> &Type {
@@ -52,15 +54,7 @@ pub(crate) fn mentions_parameter(ty: &Type, generics: &Generics) -> bool {
         .map(|it| &it.ident)
         .chain(generics.const_params().map(|it| &it.ident))
         .collect();
-    any_ident(ty.to_token_stream(), &|ident| parameters.contains(&ident))
-}
-
-fn any_ident(tokens: TokenStream, is: &dyn Fn(&Ident) -> bool) -> bool {
-    tokens.into_iter().any(|token| match token {
-        TokenTree::Ident(ident) => is(&ident),
-        TokenTree::Group(group) => any_ident(group.stream(), is),
-        _ => false,
-    })
+    find_ident(ty.to_token_stream(), &|ident| parameters.contains(&ident)).is_some()
 }
 
 /// A type's text without its lifetimes, and these in order.

@@ -5,14 +5,16 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use diesel::connection::Connection;
 use diesel::mysql::Mysql;
-use diesel::query_builder::AstPass;
+use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
 
 use super::{
-    ConflictClause, Dialect, Equals, Fault, Inspection, KeyKind, KeyPart, Target,
-    encode_by_collector, fold_ascii,
+    Assignment, Condition, ConflictClause, Dialect, Equals, Fault, Inspection, KeyPart,
+    TargetClause, TargetLookup, TypeKind, encode_by_collector, fold_ascii, push_existing,
+    push_newer,
 };
-use crate::error::message;
+use crate::error::{message, refuse};
+use crate::field::Rule;
 
 /// What [`push_conflict_clause`] raises for a row that another unique index
 /// holds: `exp(710)` is out of a double's range. It is spelt with a column, or
@@ -41,69 +43,116 @@ impl Dialect for Mysql {
     ///
     /// ```sql
     /// ON DUPLICATE KEY UPDATE
-    ///     `sku` = IF(IF(`sku` <=> VALUES(`sku`), 0, EXP(710 + (`sku` IS NULL))) IS NULL, `sku`, `sku`),
+    ///     `sku` = IF(IF(`t`.`sku` <=> VALUES(`sku`), 0, EXP(710 + (`t`.`sku` IS NULL))) IS NULL,
+    ///         `t`.`sku`, `t`.`sku`),
     ///     `name` = VALUES(`name`)
     /// ```
     ///
-    /// The double never becomes the key's value, which it would round. Where
-    /// nothing is updated, that assignment also counts the row, because the
-    /// server counts it as one row, like an inserted one.
-    fn push_conflict_clause(
-        conflict: &ConflictClause<'_>,
-        out: &mut AstPass<'_, '_, Self>,
+    /// The double never becomes the key's value, which it would round.
+    ///
+    /// There is no `WHERE`, and assignments run from left to right, each seeing
+    /// what those before it wrote. So the first one, which sees the old row,
+    /// also finds out whether the row is written, in place of the `0`:
+    ///
+    /// ```sql
+    /// IF(@upsert_write := (`t`.`version` < VALUES(`version`)), 0, @upsert_kept := @upsert_kept + 1)
+    /// ```
+    ///
+    /// and the others are `` `name` = IF(@upsert_write, VALUES(`name`), `t`.`name`) ``.
+    /// Those that are not written are counted, because the server counts them
+    /// as one row, like inserted ones.
+    fn push_conflict_clause<'b>(
+        conflict: &ConflictClause<'b, Self>,
+        out: &mut AstPass<'_, 'b, Self>,
     ) -> QueryResult<()> {
-        let [first, ..] = conflict.target else {
-            return Ok(());
+        let TargetClause::Columns([first, rest @ ..]) = conflict.target else {
+            return Err(refuse("on MySQL the conflict target is columns"));
         };
+        let table = conflict.table;
         out.push_sql(" ON DUPLICATE KEY UPDATE ");
         out.push_identifier(first)?;
         out.push_sql(" = IF(IF(");
-        for (i, column) in conflict.target.iter().enumerate() {
-            if i > 0 {
-                out.push_sql(" AND ");
-            }
-            out.push_identifier(column)?;
-            out.push_sql(" <=> VALUES(");
-            out.push_identifier(column)?;
-            out.push_sql(")");
+        push_is_same(table, first, out)?;
+        for column in rest {
+            out.push_sql(" AND ");
+            push_is_same(table, column, out)?;
         }
-        out.push_sql(if conflict.updates.is_empty() {
-            ", @upsert_kept := @upsert_kept + 1, "
-        } else {
-            ", 0, "
-        });
-        out.push_sql(RAISE);
-        out.push_identifier(first)?;
-        out.push_sql(" IS NULL))) IS NULL, ");
-        out.push_identifier(first)?;
         out.push_sql(", ");
-        out.push_identifier(first)?;
+        let written_if = push_decisions(conflict, out)?;
+        out.push_sql(", ");
+        out.push_sql(RAISE);
+        push_existing(table, first, out)?;
+        out.push_sql(" IS NULL))) IS NULL, ");
+        push_existing(table, first, out)?;
+        out.push_sql(", ");
+        push_existing(table, first, out)?;
         out.push_sql(")");
-        for column in conflict.updates {
+        for assignment in readers_first(conflict)? {
+            let column = &assignment.column;
             out.push_sql(", ");
-            out.push_identifier(column)?;
-            out.push_sql(" = VALUES(");
-            out.push_identifier(column)?;
+            out.push_identifier(column.name)?;
+            out.push_sql(" = ");
+            let condition = if column.rule == Rule::Touch {
+                written_if.touched
+            } else {
+                written_if.others
+            };
+            let Some(condition) = condition else {
+                push_value(table, assignment, out)?;
+                continue;
+            };
+            out.push_sql("IF(");
+            out.push_sql(condition);
+            out.push_sql(", ");
+            push_value(table, assignment, out)?;
+            out.push_sql(", ");
+            push_existing(table, column.name, out)?;
             out.push_sql(")");
         }
         Ok(())
     }
 
+    /// ```sql
+    /// VALUES(`name`)
+    /// ```
+    fn push_excluded(column: &str, out: &mut AstPass<'_, '_, Self>) -> QueryResult<()> {
+        out.push_sql("VALUES(");
+        out.push_identifier(column)?;
+        out.push_sql(")");
+        Ok(())
+    }
+
+    /// Counts the rows on their way, as the server's own count has updated
+    /// rows twice:
+    ///
+    /// ```sql
+    /// SELECT * FROM (SELECT ..) AS upsert_rows WHERE (@upsert_rows := @upsert_rows + 1) IS NOT NULL
+    /// ```
+    fn push_select<'b>(
+        query: &'b dyn QueryFragment<Self>,
+        mut out: AstPass<'_, 'b, Self>,
+    ) -> QueryResult<()> {
+        out.push_sql("SELECT * FROM (");
+        query.walk_ast(out.reborrow())?;
+        out.push_sql(") AS upsert_rows WHERE (@upsert_rows := @upsert_rows + 1) IS NOT NULL");
+        Ok(())
+    }
+
     encode_by_collector!(&mut ());
 
-    fn key_part(kind: KeyKind, bytes: &[u8]) -> KeyPart<'_> {
+    fn key_part(kind: TypeKind, bytes: &[u8]) -> KeyPart<'_> {
         match kind {
             // A `binary(n)` is padded with zeros. Whole numbers of a type that
             // the engine does not know pass here too, and lose nothing by it.
-            KeyKind::Exact if bytes.ends_with(&[0]) => {
+            TypeKind::Exact if bytes.ends_with(&[0]) => {
                 let end = bytes.iter().rposition(|byte| *byte != 0);
                 let class = &bytes[..end.map_or(0, |last| last + 1)];
                 KeyPart::new(bytes, Equals::Class(class.into()))
             }
-            KeyKind::Exact => KeyPart::new(bytes, Equals::Same),
-            KeyKind::Text | KeyKind::Other => KeyPart::new(bytes, fold_ascii(bytes)),
-            KeyKind::Date | KeyKind::Time => time_part(bytes),
-            KeyKind::Number | KeyKind::Json => KeyPart::new(bytes, Equals::Unknown),
+            TypeKind::Exact => KeyPart::new(bytes, Equals::Same),
+            TypeKind::Text | TypeKind::Other => KeyPart::new(bytes, fold_ascii(bytes)),
+            TypeKind::Date | TypeKind::Time => time_part(bytes),
+            TypeKind::Number | TypeKind::Json => KeyPart::new(bytes, Equals::Unknown),
         }
     }
 
@@ -141,7 +190,7 @@ impl Dialect for Mysql {
     /// a connection that makes many calls waits only for a round trip.
     fn inspect<C: Connection<Backend = Self>>(
         conn: &mut C,
-        target: &Target<'_>,
+        target: &TargetLookup<'_>,
     ) -> QueryResult<Inspection> {
         let question = question(target);
         let mut hasher = DefaultHasher::new();
@@ -177,12 +226,209 @@ impl Dialect for Mysql {
     }
 
     fn begin_count<C: Connection<Backend = Self>>(conn: &mut C) -> QueryResult<()> {
-        conn.batch_execute("SET @upsert_kept = 0")
+        conn.batch_execute("SET @upsert_kept = 0, @upsert_rows = 0")
     }
 
     fn end_count<C: Connection<Backend = Self>>(conn: &mut C) -> QueryResult<usize> {
         read_number(conn, "SET @upsert_number = @upsert_kept")
     }
+
+    fn selected_rows<C: Connection<Backend = Self>>(conn: &mut C) -> QueryResult<usize> {
+        read_number(conn, "SET @upsert_number = @upsert_rows")
+    }
+}
+
+fn push_is_same(table: &str, column: &str, out: &mut AstPass<'_, '_, Mysql>) -> QueryResult<()> {
+    push_existing(table, column, out)?;
+    out.push_sql(" <=> ");
+    Mysql::push_excluded(column, out)
+}
+
+/// When assignments write: always, or if a variable says so.
+#[derive(Clone, Copy)]
+struct WrittenIf {
+    others: Option<&'static str>,
+    touched: Option<&'static str>,
+}
+
+/// Writes the expression that decides, on the old row, what is written.
+fn push_decisions<'b>(
+    conflict: &ConflictClause<'b, Mysql>,
+    out: &mut AstPass<'_, 'b, Mysql>,
+) -> QueryResult<WrittenIf> {
+    const KEEP: &str = "@upsert_kept := @upsert_kept + 1";
+    let mut written_if = WrittenIf {
+        others: None,
+        touched: None,
+    };
+    if conflict.assignments.is_empty() {
+        out.push_sql(KEEP);
+        return Ok(written_if);
+    }
+    let is_guarded = conflict.skip_unchanged || !conflict.conditions.is_empty();
+    if is_guarded {
+        out.push_sql("IF(@upsert_write := (");
+        for (i, condition) in conflict.conditions.iter().enumerate() {
+            if i > 0 {
+                out.push_sql(" AND ");
+            }
+            match condition {
+                Condition::Newer { column, or_equal } => {
+                    push_newer(conflict.table, column, *or_equal, out)?;
+                }
+                Condition::Expression(expression) => {
+                    out.push_sql("(");
+                    expression.push(out)?;
+                    out.push_sql(")");
+                }
+            }
+        }
+        if conflict.skip_unchanged {
+            if !conflict.conditions.is_empty() {
+                out.push_sql(" AND ");
+            }
+            push_is_changed(conflict, out)?;
+        }
+        out.push_sql("), 0, ");
+        out.push_sql(KEEP);
+        out.push_sql(")");
+        written_if.others = Some("@upsert_write");
+        written_if.touched = written_if.others;
+    }
+    let touches = conflict
+        .assignments
+        .iter()
+        .any(|it| it.column.rule == Rule::Touch);
+    if touches && !conflict.skip_unchanged {
+        if is_guarded {
+            out.push_sql(" + ");
+        }
+        out.push_sql("(@upsert_changed := ");
+        push_is_changed(conflict, out)?;
+        out.push_sql(")");
+        written_if.touched = Some(if is_guarded {
+            "@upsert_write AND @upsert_changed"
+        } else {
+            "@upsert_changed"
+        });
+    } else if !is_guarded {
+        out.push_sql("0");
+    }
+    Ok(written_if)
+}
+
+/// Writes whether a compared column gets another value than it has, whatever
+/// its collation holds equal.
+fn push_is_changed<'b>(
+    conflict: &ConflictClause<'b, Mysql>,
+    out: &mut AstPass<'_, 'b, Mysql>,
+) -> QueryResult<()> {
+    for (i, assignment) in conflict.compared().enumerate() {
+        out.push_sql(if i > 0 { " OR " } else { "(" });
+        let is_binary = matches!(
+            TypeKind::of((assignment.column.sql_type)()),
+            TypeKind::Text | TypeKind::Json | TypeKind::Other
+        );
+        let (before, after) = if is_binary {
+            ("CAST(", " AS BINARY)")
+        } else {
+            ("", "")
+        };
+        out.push_sql("NOT (");
+        out.push_sql(before);
+        push_existing(conflict.table, assignment.column.name, out)?;
+        out.push_sql(after);
+        out.push_sql(" <=> ");
+        out.push_sql(before);
+        push_value(conflict.table, assignment, out)?;
+        out.push_sql(after);
+        out.push_sql(")");
+    }
+    out.push_sql(")");
+    Ok(())
+}
+
+/// Writes what a column gets.
+fn push_value<'b>(
+    table: &str,
+    assignment: &Assignment<'b, Mysql>,
+    out: &mut AstPass<'_, 'b, Mysql>,
+) -> QueryResult<()> {
+    let column = &assignment.column;
+    if let Some(expression) = assignment.expression {
+        return expression.push(out);
+    }
+    let (open, between, close) = match column.rule {
+        Rule::Add => ("(", " + ", ")"),
+        Rule::Max => ("GREATEST(", ", ", ")"),
+        Rule::Min => ("LEAST(", ", ", ")"),
+        Rule::Fill => ("COALESCE(", ", ", ")"),
+        Rule::Coalesce => {
+            out.push_sql("COALESCE(");
+            Mysql::push_excluded(column.name, out)?;
+            out.push_sql(", ");
+            push_existing(table, column.name, out)?;
+            out.push_sql(")");
+            return Ok(());
+        }
+        Rule::Keep | Rule::Update | Rule::Set | Rule::Touch => {
+            return Mysql::push_excluded(column.name, out);
+        }
+    };
+    // Of these, `+`, `GREATEST` and `LEAST` are NULL where one side is.
+    let wraps = column.is_nullable && column.rule != Rule::Fill;
+    if wraps {
+        out.push_sql("COALESCE(");
+    }
+    out.push_sql(open);
+    push_existing(table, column.name, out)?;
+    out.push_sql(between);
+    Mysql::push_excluded(column.name, out)?;
+    out.push_sql(close);
+    if wraps {
+        out.push_sql(", ");
+        push_existing(table, column.name, out)?;
+        out.push_sql(", ");
+        Mysql::push_excluded(column.name, out)?;
+        out.push_sql(")");
+    }
+    Ok(())
+}
+
+/// The assignments in an order in which each is before those that write what
+/// it reads, so that it reads the old row.
+fn readers_first<'c, 'b>(
+    conflict: &'c ConflictClause<'b, Mysql>,
+) -> QueryResult<Vec<&'c Assignment<'b, Mysql>>> {
+    let mut rest: Vec<(&Assignment<'b, Mysql>, String)> = Vec::new();
+    for assignment in &conflict.assignments {
+        let sql = match assignment.expression {
+            Some(expression) => expression.sql()?,
+            None => String::new(),
+        };
+        rest.push((assignment, sql));
+    }
+    let mut ordered = Vec::with_capacity(rest.len());
+    while !rest.is_empty() {
+        let next = (0..rest.len()).find(|i| {
+            let name = rest[*i].0.column.name.replace('`', "``");
+            let existing = format!("{}.`{name}`", conflict.table);
+            let others = rest.iter().enumerate().filter(|(j, _)| j != i);
+            others
+                .into_iter()
+                .all(|(_, (_, sql))| !sql.contains(&existing))
+        });
+        let Some(next) = next else {
+            let names: Vec<_> = rest.iter().map(|(it, _)| it.column.name).collect();
+            return Err(refuse(format!(
+                "the expressions for `{}` read each other's old values, but MySQL writes one \
+                 column after the other: let one of them be computed from `excluded(..)` alone",
+                names.join("`, `"),
+            )));
+        };
+        ordered.push(rest.remove(next).0);
+    }
+    Ok(ordered)
 }
 
 /// Runs `statements`, which set the session variable `@upsert_number`, and reads
@@ -245,7 +491,7 @@ fn time_part(bytes: &[u8]) -> KeyPart<'_> {
 /// because the catalog has the table.
 ///
 /// Where it has not, as with a temporary table or a view, the answer is 1.
-fn question(target: &Target<'_>) -> String {
+fn question(target: &TargetLookup<'_>) -> String {
     let (schema, table) = target.names();
     let schema = schema.map_or("DATABASE()".to_owned(), |schema| literal(&schema));
     let table = literal(&table);

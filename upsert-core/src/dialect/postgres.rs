@@ -1,16 +1,21 @@
 //! PostgreSQL.
 
+use core::any::TypeId;
+
 use diesel::connection::Connection;
 use diesel::pg::{Pg, PgMetadataLookup, PgTypeMetadata};
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
-use diesel::sql_types::{Array, Text};
+use diesel::sql_types::{Array, Nullable, Text, Timestamp};
 
+use super::on_conflict::{OnConflict, push_on_conflict, push_plain_sum, push_value};
 use super::{
-    ConflictClause, Dialect, Equals, Fault, Inspection, KeyKind, KeyPart, Target,
-    encode_by_collector, push_on_conflict,
+    Assignment, ConflictClause, Dialect, Equals, Fault, Inspection, KeyPart,
+    SupportsConstraintTarget, SupportsExpressionTarget, SupportsPartialTarget, TargetLookup,
+    TypeKind, encode_by_collector, push_existing,
 };
 use crate::error::{constraint, message};
+use crate::field::{ColumnDef, Rule};
 
 impl Dialect for Pg {
     // The protocol counts parameters in 16 bits.
@@ -20,23 +25,25 @@ impl Dialect for Pg {
     const MAX_ROWS: usize = 1024;
     const APPLIES_ROWS_IN_ORDER: bool = false;
 
-    fn push_conflict_clause(
-        conflict: &ConflictClause<'_>,
-        out: &mut AstPass<'_, '_, Self>,
+    fn push_conflict_clause<'b>(
+        conflict: &ConflictClause<'b, Self>,
+        out: &mut AstPass<'_, 'b, Self>,
     ) -> QueryResult<()> {
         push_on_conflict(conflict, out)
     }
 
     encode_by_collector!(&mut NoTypes as &mut dyn PgMetadataLookup);
 
-    fn key_part(kind: KeyKind, bytes: &[u8]) -> KeyPart<'_> {
+    fn key_part(kind: TypeKind, bytes: &[u8]) -> KeyPart<'_> {
         let equals = match kind {
             // A `varchar(n)` silently cuts spaces that it has no room for.
-            KeyKind::Text if bytes.ends_with(b" ") => Equals::Class(bytes.trim_ascii_end().into()),
-            KeyKind::Exact | KeyKind::Date | KeyKind::Text | KeyKind::Time | KeyKind::Other => {
-                Equals::Same
-            }
-            KeyKind::Number | KeyKind::Json => Equals::Unknown,
+            TypeKind::Text if bytes.ends_with(b" ") => Equals::Class(bytes.trim_ascii_end().into()),
+            TypeKind::Exact
+            | TypeKind::Date
+            | TypeKind::Text
+            | TypeKind::Time
+            | TypeKind::Other => Equals::Same,
+            TypeKind::Number | TypeKind::Json => Equals::Unknown,
         };
         KeyPart::new(bytes, equals)
     }
@@ -67,7 +74,7 @@ impl Dialect for Pg {
     /// Counts what is in the way of sorting rows by their binds.
     fn inspect<C: Connection<Backend = Self>>(
         conn: &mut C,
-        target: &Target<'_>,
+        target: &TargetLookup<'_>,
     ) -> QueryResult<Inspection> {
         let obstacles = if target.sorts {
             // The row count of a SELECT is the number of rows it returned.
@@ -82,6 +89,112 @@ impl Dialect for Pg {
             has_unique_index: true,
             may_sort: obstacles == 0,
         })
+    }
+}
+
+impl SupportsConstraintTarget for Pg {}
+impl SupportsExpressionTarget for Pg {}
+impl SupportsPartialTarget for Pg {}
+
+impl OnConflict for Pg {
+    /// `GREATEST` and `LEAST` of PostgreSQL ignore NULLs.
+    fn push_extreme(
+        column: &ColumnDef,
+        table: &str,
+        out: &mut AstPass<'_, '_, Self>,
+    ) -> QueryResult<()> {
+        out.push_sql(if column.rule == Rule::Min {
+            "LEAST("
+        } else {
+            "GREATEST("
+        });
+        push_existing(table, column.name, out)?;
+        out.push_sql(", ");
+        Self::push_excluded(column.name, out)?;
+        out.push_sql(")");
+        Ok(())
+    }
+
+    fn push_sum(
+        column: &ColumnDef,
+        table: &str,
+        out: &mut AstPass<'_, '_, Self>,
+    ) -> QueryResult<()> {
+        push_plain_sum(column, table, out)
+    }
+
+    /// `*<>` compares the bytes of the values, so it takes types that have no
+    /// `=`, such as `json` and `point`, and tells apart what a collation or a
+    /// type holds equal
+    /// (<https://www.postgresql.org/docs/current/functions-comparisons.html>):
+    ///
+    /// ```sql
+    /// ROW("t"."a", "t"."b")::record OPERATOR(pg_catalog.*<>) ROW(excluded."a", excluded."b")::record
+    /// ```
+    ///
+    /// Both sides need to have the same type there, which a sum in a domain and
+    /// the application's expressions need not have.
+    fn push_is_changed<'b>(
+        table: &str,
+        compared: &[&Assignment<'b, Self>],
+        out: &mut AstPass<'_, 'b, Self>,
+    ) -> QueryResult<()> {
+        let (others, same_type): (Vec<&Assignment<'b, Self>>, Vec<_>) = compared
+            .iter()
+            .partition(|it| matches!(it.column.rule, Rule::Add | Rule::Set));
+        if !same_type.is_empty() {
+            out.push_sql("ROW(");
+            for (i, assignment) in same_type.iter().enumerate() {
+                if i > 0 {
+                    out.push_sql(", ");
+                }
+                push_existing(table, assignment.column.name, out)?;
+            }
+            out.push_sql(")::record OPERATOR(pg_catalog.*<>) ROW(");
+            for (i, assignment) in same_type.iter().enumerate() {
+                if i > 0 {
+                    out.push_sql(", ");
+                }
+                push_value(table, assignment, out)?;
+            }
+            out.push_sql(")::record");
+        }
+        for (i, assignment) in others.iter().enumerate() {
+            if i > 0 || !same_type.is_empty() {
+                out.push_sql(" OR ");
+            }
+            let as_text = match TypeKind::of((assignment.column.sql_type)()) {
+                TypeKind::Text | TypeKind::Json | TypeKind::Other => ")::text COLLATE \"C\"",
+                _ => ")",
+            };
+            out.push_sql("(");
+            push_existing(table, assignment.column.name, out)?;
+            out.push_sql(as_text);
+            out.push_sql(" IS DISTINCT FROM (");
+            push_value(table, assignment, out)?;
+            out.push_sql(as_text);
+        }
+        Ok(())
+    }
+
+    /// `CURRENT_TIMESTAMP` has a time zone, and would make the whole `CASE` have
+    /// one: the column's own value would go through the session's time zone
+    /// and back, which the hour that is skipped in spring does not survive.
+    fn push_touched<'b>(
+        table: &str,
+        assignment: &Assignment<'b, Self>,
+        out: &mut AstPass<'_, 'b, Self>,
+    ) -> QueryResult<()> {
+        let id = (assignment.column.sql_type)();
+        let is_timestamp =
+            id == TypeId::of::<Timestamp>() || id == TypeId::of::<Nullable<Timestamp>>();
+        if !is_timestamp || assignment.expression.is_none() {
+            return push_value(table, assignment, out);
+        }
+        out.push_sql("(");
+        push_value(table, assignment, out)?;
+        out.push_sql(")::timestamp");
+        Ok(())
     }
 }
 

@@ -1,16 +1,21 @@
 //! SQLite.
 
+use core::any::TypeId;
+
 use diesel::connection::{Connection, TransactionManager};
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
-use diesel::sql_types::Text;
+use diesel::sql_types::{self, Nullable, Text};
 use diesel::sqlite::Sqlite;
 
+use super::on_conflict::{OnConflict, push_on_conflict, push_plain_sum, push_value};
 use super::{
-    ConflictClause, Dialect, Equals, Fault, Inspection, KeyKind, KeyPart, Target,
-    encode_by_collector, fold_ascii, push_on_conflict,
+    Assignment, ConflictClause, Dialect, Equals, Fault, Inspection, KeyPart,
+    SupportsExpressionTarget, SupportsPartialTarget, TargetLookup, TypeKind, encode_by_collector,
+    fold_ascii, push_existing,
 };
 use crate::error::message;
+use crate::field::{ColumnDef, Rule};
 
 impl Dialect for Sqlite {
     // SQLITE_MAX_VARIABLE_NUMBER since SQLite 3.32; builds may raise it, and
@@ -24,22 +29,43 @@ impl Dialect for Sqlite {
     const SORTS_FEW_ROWS: bool = false;
     const APPLIES_ROWS_IN_ORDER: bool = true;
 
-    fn push_conflict_clause(
-        conflict: &ConflictClause<'_>,
-        out: &mut AstPass<'_, '_, Self>,
+    fn push_conflict_clause<'b>(
+        conflict: &ConflictClause<'b, Self>,
+        out: &mut AstPass<'_, 'b, Self>,
     ) -> QueryResult<()> {
         push_on_conflict(conflict, out)
     }
 
+    fn push_bool(value: bool, out: &mut AstPass<'_, '_, Self>) {
+        out.push_sql(if value { "1" } else { "0" });
+    }
+
+    /// The parser takes `ON` behind a table's name for a join's, unless there
+    /// is a `WHERE` (<https://www.sqlite.org/lang_upsert.html>, "Parsing
+    /// Ambiguity"):
+    ///
+    /// ```sql
+    /// SELECT * FROM (SELECT ..) WHERE 1
+    /// ```
+    fn push_select<'b>(
+        query: &'b dyn QueryFragment<Self>,
+        mut out: AstPass<'_, 'b, Self>,
+    ) -> QueryResult<()> {
+        out.push_sql("SELECT * FROM (");
+        query.walk_ast(out.reborrow())?;
+        out.push_sql(") WHERE 1");
+        Ok(())
+    }
+
     encode_by_collector!(&mut ());
 
-    fn key_part(kind: KeyKind, bytes: &[u8]) -> KeyPart<'_> {
+    fn key_part(kind: TypeKind, bytes: &[u8]) -> KeyPart<'_> {
         let equals = match kind {
-            KeyKind::Exact | KeyKind::Date => Equals::Same,
+            TypeKind::Exact | TypeKind::Date => Equals::Same,
             // Times are text in SQLite. `NOCASE` and `RTRIM` are its own
             // collations.
-            KeyKind::Text | KeyKind::Time | KeyKind::Other => fold_ascii(bytes),
-            KeyKind::Number | KeyKind::Json => Equals::Unknown,
+            TypeKind::Text | TypeKind::Time | TypeKind::Other => fold_ascii(bytes),
+            TypeKind::Number | TypeKind::Json => Equals::Unknown,
         };
         KeyPart::new(bytes, equals)
     }
@@ -92,7 +118,7 @@ impl Dialect for Sqlite {
     /// whose declared type makes SQLite store numbers (`STRING`).
     fn inspect<C: Connection<Backend = Self>>(
         conn: &mut C,
-        target: &Target<'_>,
+        target: &TargetLookup<'_>,
     ) -> QueryResult<Inspection> {
         let mut inspection = Inspection {
             has_unique_index: true,
@@ -111,6 +137,160 @@ impl Dialect for Sqlite {
             }
         }
         Ok(inspection)
+    }
+}
+
+impl SupportsExpressionTarget for Sqlite {}
+impl SupportsPartialTarget for Sqlite {}
+
+/// An expression that fails with [`RAISED`].
+const RAISE: &str = "abs(-9223372036854775808)";
+
+impl OnConflict for Sqlite {
+    /// `max` of SQLite is NULL where one side is.
+    fn push_extreme(
+        column: &ColumnDef,
+        table: &str,
+        out: &mut AstPass<'_, '_, Self>,
+    ) -> QueryResult<()> {
+        if column.is_nullable {
+            out.push_sql("COALESCE(");
+        }
+        out.push_sql(if column.rule == Rule::Min {
+            "min("
+        } else {
+            "max("
+        });
+        push_existing(table, column.name, out)?;
+        out.push_sql(", ");
+        Self::push_excluded(column.name, out)?;
+        out.push_sql(")");
+        if column.is_nullable {
+            out.push_sql(", ");
+            push_existing(table, column.name, out)?;
+            out.push_sql(", ");
+            Self::push_excluded(column.name, out)?;
+            out.push_sql(")");
+        }
+        Ok(())
+    }
+
+    /// SQLite goes on with a floating point number where whole numbers
+    /// overflow, stores numbers that the column's type in `table!` cannot
+    /// hold, and has infinity behind the largest floating point number. Other
+    /// databases raise an error, so this does:
+    ///
+    /// ```sql
+    /// CASE WHEN (t.c + excluded.c) BETWEEN .. AND .. AND typeof((t.c + excluded.c)) = 'integer'
+    ///     OR (t.c + excluded.c) IS NULL
+    /// THEN (t.c + excluded.c) ELSE abs(-9223372036854775808) END
+    /// ```
+    fn push_sum(
+        column: &ColumnDef,
+        table: &str,
+        out: &mut AstPass<'_, '_, Self>,
+    ) -> QueryResult<()> {
+        let Some(range) = Range::of((column.sql_type)()) else {
+            return push_plain_sum(column, table, out);
+        };
+        out.push_sql("CASE WHEN ");
+        push_plain_sum(column, table, out)?;
+        out.push_sql(range.between());
+        if range.is_integer() {
+            out.push_sql(" AND typeof(");
+            push_plain_sum(column, table, out)?;
+            out.push_sql(") = 'integer'");
+        } else {
+            // Infinity plus something is not an overflow.
+            for side in [
+                push_existing,
+                |_: &str, name: &str, out: &mut AstPass<'_, '_, Self>| {
+                    Self::push_excluded(name, out)
+                },
+            ] {
+                out.push_sql(" OR abs(");
+                side(table, column.name, out)?;
+                out.push_sql(") = 9e999");
+            }
+        }
+        out.push_sql(" OR ");
+        push_plain_sum(column, table, out)?;
+        out.push_sql(" IS NULL THEN ");
+        push_plain_sum(column, table, out)?;
+        out.push_sql(" ELSE ");
+        out.push_sql(RAISE);
+        out.push_sql(" END");
+        Ok(())
+    }
+
+    fn push_is_changed<'b>(
+        table: &str,
+        compared: &[&Assignment<'b, Self>],
+        out: &mut AstPass<'_, 'b, Self>,
+    ) -> QueryResult<()> {
+        for (i, assignment) in compared.iter().enumerate() {
+            if i > 0 {
+                out.push_sql(" OR ");
+            }
+            push_existing(table, assignment.column.name, out)?;
+            // Whatever the column's collation holds equal is a change.
+            out.push_sql(" COLLATE BINARY IS NOT (");
+            push_value(table, assignment, out)?;
+            out.push_sql(")");
+        }
+        Ok(())
+    }
+}
+
+/// The numbers that a column can hold, by its SQL type in `table!`.
+#[derive(Debug, Clone, Copy)]
+enum Range {
+    SmallInt,
+    Integer,
+    BigInt,
+    Float,
+    Double,
+}
+
+impl Range {
+    fn of(id: TypeId) -> Option<Self> {
+        let is = |not_null: TypeId, nullable: TypeId| id == not_null || id == nullable;
+        macro_rules! is {
+            ($ty:ident) => {
+                is(
+                    TypeId::of::<sql_types::$ty>(),
+                    TypeId::of::<Nullable<sql_types::$ty>>(),
+                )
+            };
+        }
+        if is!(SmallInt) {
+            Some(Self::SmallInt)
+        } else if is!(Integer) {
+            Some(Self::Integer)
+        } else if is!(BigInt) {
+            Some(Self::BigInt)
+        } else if is!(Float) {
+            Some(Self::Float)
+        } else if is!(Double) {
+            Some(Self::Double)
+        } else {
+            None
+        }
+    }
+
+    const fn is_integer(self) -> bool {
+        matches!(self, Self::SmallInt | Self::Integer | Self::BigInt)
+    }
+
+    const fn between(self) -> &'static str {
+        match self {
+            Self::SmallInt => " BETWEEN -32768 AND 32767",
+            Self::Integer => " BETWEEN -2147483648 AND 2147483647",
+            Self::BigInt => " BETWEEN -9223372036854775808 AND 9223372036854775807",
+            // What is halfway to the next one already rounds up.
+            Self::Float => " BETWEEN -3.4028235677973362e38 AND 3.4028235677973362e38",
+            Self::Double => " BETWEEN -1.7976931348623157e308 AND 1.7976931348623157e308",
+        }
     }
 }
 

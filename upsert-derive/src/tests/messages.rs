@@ -181,6 +181,262 @@ const FAULTS: &[(&str, &[&str])] = &[
         "struct Product { #[conflict_key] id: i32, name: i32 }",
         &["`Product` does not say what happens to rows that exist"],
     ),
+    (
+        "#[upsert(set, touch(), set(name), newer_by, update_if = , target = a b)]
+         struct Product { #[on_conflict(update)] id: i32 }",
+        &[
+            "`set` needs parentheses",
+            "`touch` is empty",
+            "`name` needs a value",
+            "`newer_by` needs a value",
+            "cannot read the value of `update_if`: expected an expression",
+            "expected `,` after the value of `target`",
+        ],
+    ),
+    (
+        "#[upsert(set(a = 1 b = 2), touch(1 = 2, c = 3), targets(by = 1, by(a)))]
+         struct Product { #[on_conflict(update)] id: i32 }",
+        &[
+            "expected `,` after the value of `a`",
+            "expected a word",
+            "cannot read the value of `by`",
+            "`by` needs a value",
+        ],
+    ),
+    (
+        "#[upsert(set(self = 1), targets(by = (), crate = id), constraint = name)]
+         struct Product { #[on_conflict(update)] id: i32 }",
+        &[
+            "`self` cannot be a column in `diesel::table!`",
+            "`by` has no columns",
+            "`crate` cannot be the name of a function",
+            "cannot read the value of `constraint`",
+        ],
+    ),
+    (
+        "#[upsert(set(a = 1), set(b = 1), update_if = a, update_if = b, skip_unchanged,
+                  skip_unchanged = 1, skip_unchangd)]
+         struct Product { #[on_conflict(update)] id: i32 }",
+        &[
+            "duplicate `set` on `Product`",
+            "duplicate `update_if` on `Product`",
+            "duplicate `skip_unchanged` on `Product`",
+            "`skip_unchanged` takes no value",
+            "unknown `upsert` key `skip_unchangd`",
+        ],
+    ),
+    (
+        "#[on_insert(default = 1)] struct Product {
+            #[on_conflict(set)] id: i32,
+            #[on_conflict(touch(1))] sku: i32,
+            #[on_conflict(add = 1)] stock: i32,
+            #[on_conflict(set = 1, touch)] name: i32,
+            #[on_conflict(colaesce)] note: i32,
+        }",
+        &[
+            "`#[on_insert]` is not expected here",
+            "`set` needs a value",
+            "`touch` needs a value",
+            "`add` takes no value",
+            "`name` has a second conflict rule `touch`",
+            "unknown conflict rule `colaesce`",
+        ],
+    ),
+    (
+        "#[upsert(update_all)] struct Product {
+            #[on_insert] a: Option<i32>,
+            #[on_insert()] b: Option<i32>,
+            #[on_insert(defualt = 1)] c: Option<i32>,
+            #[on_insert(default)] d: Option<i32>,
+            #[on_insert(default = 1, default = 2)] e: Option<i32>,
+            #[on_insert(default = 1)] #[on_insert(default = 2)] f: Option<i32>,
+        }",
+        &[
+            "`#[on_insert]` needs parentheses",
+            "`b` has an empty `on_insert`",
+            "unknown `on_insert` option `defualt`",
+            "`default` needs a value",
+            "duplicate `default` on `e`",
+            "duplicate `#[on_insert]` on `f`",
+        ],
+    ),
+    (
+        "#[upsert(update_all)] struct Product {
+            #[on_insert(default = 1)] a: i32,
+            #[on_insert(default = 1)] #[conflict_key(nullable)] b: Option<i32>,
+            #[on_insert(default = 1)] #[diesel(skip_insertion)] c: Option<i32>,
+            #[on_insert(default = 1)] #[diesel(embed)] d: Option<i32>,
+            #[on_insert(default = 1)] #[diesel(serialize_as = Option<A>)] e: Option<i32>,
+            #[on_insert(default = 1)] #[diesel(treat_none_as_default_value = false)]
+            f: Option<i32>,
+        }",
+        &[
+            "`on_insert` means nothing on `a`, which is not an `Option`",
+            "`on_insert` cannot be combined with `conflict_key` on `b`",
+            "`on_insert` cannot be combined with `skip_insertion` on `c`",
+            "`on_insert` cannot be combined with `embed` on `d`",
+            "`on_insert` cannot be combined with `serialize_as` on `e`",
+            "`on_insert` cannot be combined with `treat_none_as_default_value = false` on `f`",
+        ],
+    ),
+    (
+        "#[upsert(update_all)] #[diesel(treat_none_as_default_value = false)]
+         struct Product { id: i32, #[on_insert(default = 1)] a: Option<i32> }",
+        &["`on_insert` cannot be combined with `treat_none_as_default_value = false` on `a`"],
+    ),
+    (
+        "#[upsert(do_nothing, set(a = 1), touch(b = 1), update_if = c, newer_by = id,
+                  not_older_by = id, skip_unchanged)]
+         struct Product {
+            id: i32,
+            #[on_conflict(add)] stock: i32,
+            #[on_conflict(touch)] seen: i32,
+            #[on_conflict(set = 1)] note: i32,
+         }",
+        &[
+            "`set` cannot be combined with `do_nothing` on `Product`",
+            "`touch` cannot be combined with `do_nothing` on `Product`",
+            "`update_if` cannot be combined with `do_nothing` on `Product`",
+            "`newer_by` cannot be combined with `do_nothing` on `Product`",
+            "`not_older_by` cannot be combined with `do_nothing` on `Product`",
+            "`skip_unchanged` cannot be combined with `do_nothing` on `Product`",
+            "`not_older_by` cannot be combined with `newer_by` on `Product`",
+            "`do_nothing` cannot be combined with the add rule on `stock`",
+            "`do_nothing` cannot be combined with the touch rule on `seen`",
+            "`do_nothing` cannot be combined with the set rule on `note`",
+        ],
+    ),
+    (
+        "#[upsert(embedded, set(a = 1), touch(b = 1), update_if = c, newer_by = id,
+                  not_older_by = id, skip_unchanged, constraint = \"x\", target = y,
+                  target_where = z, targets(by = id))]
+         struct Product { id: i32 }",
+        &[
+            "`set` cannot be combined with `embedded` on `Product`",
+            "`touch` cannot be combined with `embedded` on `Product`",
+            "`update_if` cannot be combined with `embedded` on `Product`",
+            "`newer_by` cannot be combined with `embedded` on `Product`",
+            "`not_older_by` cannot be combined with `embedded` on `Product`",
+            "`skip_unchanged` cannot be combined with `embedded` on `Product`",
+            "`constraint` cannot be combined with `embedded` on `Product`",
+            "`target` cannot be combined with `embedded` on `Product`",
+            "`target_where` cannot be combined with `embedded` on `Product`",
+            "`targets` cannot be combined with `embedded` on `Product`",
+            "`not_older_by` cannot be combined with `newer_by` on `Product`",
+            "`target` cannot be combined with `constraint` on `Product`",
+            "`target_where` cannot be combined with `constraint` on `Product`",
+        ],
+    ),
+    (
+        "#[upsert(newer_by = verison, not_older_by = ver)]
+         struct Product { #[on_conflict(update)] #[diesel(column_name = ver)] version: i32 }",
+        &[
+            "`not_older_by` cannot be combined with `newer_by` on `Product`",
+            "`Product` has no field `verison`",
+            "`Product` has no field `ver`",
+        ],
+    ),
+    (
+        "#[upsert(newer_by = 2)] struct Product(
+            #[diesel(column_name = a)] #[on_conflict(update)] i32,
+            #[diesel(skip_insertion)] i32,
+        );",
+        &["`Product` has no field `2`"],
+    ),
+    (
+        "#[upsert(newer_by = inner, set(a = 1))] struct Product { #[diesel(embed)] inner: A }",
+        &["`newer_by` compares `inner`, which is not a column"],
+    ),
+    (
+        "#[upsert(newer_by = id)]
+         struct Product { #[conflict_key] id: i32, #[on_conflict(update)] a: i32 }",
+        &["`newer_by` compares `id`, which is a conflict key"],
+    ),
+    (
+        "#[upsert(newer_by = a)]
+         struct Product { a: i32, #[on_conflict(update)] b: i32 }",
+        &["`newer_by` compares `a`, which does not become the newer one"],
+    ),
+    (
+        "#[upsert(not_older_by = a)]
+         struct Product { #[on_conflict(touch)] a: i32, #[on_conflict(update)] b: i32 }",
+        &["`not_older_by` compares `a`, which is not always updated"],
+    ),
+    (
+        "#[upsert(not_older_by = a)] struct Product { #[on_conflict(fill)] a: i32 }",
+        &["`not_older_by` compares `a`, which does not become the newer one"],
+    ),
+    (
+        "#[upsert(target = lower(email))] struct Product {
+            #[conflict_key] #[on_conflict(add)] email: String,
+            #[conflict_key] #[on_conflict(update)] other: String,
+        }",
+        &["`add` cannot be combined with `conflict_key` on `email`"],
+    ),
+    (
+        "#[upsert(target = (), update_all)] struct Product { id: i32 }",
+        &["`target` has no expressions"],
+    ),
+    (
+        "#[upsert(constraint = \"\", update_all)] struct Product { id: i32 }",
+        &["the name of `constraint` is empty"],
+    ),
+    (
+        "#[upsert(target = (a, f(excluded(b))), target_where = a.eq({ excluded }), update_all)]
+         struct Product { id: i32 }",
+        &[
+            "`excluded` means nothing in `target`",
+            "`excluded` means nothing in `target_where`",
+        ],
+    ),
+    (
+        "#[upsert(set(a = self.b), update_if = Self::C, target_where = self.d, target = self.e)]
+         struct Product { #[on_conflict(set = self.f + self::g)] id: i32 }",
+        &[
+            "`self` means nothing in `set`",
+            "`self` means nothing in `set`",
+            "`Self` means nothing in `update_if`",
+            "`self` means nothing in `target`",
+            "`self` means nothing in `target_where`",
+        ],
+    ),
+    (
+        "#[upsert(set(stock = 1, r#seen = 1, seen = 2), touch(seen = 3, other = 4, id = 5))]
+         struct Product { #[conflict_key] id: i32, #[diesel(column_name = stock)] amount: i32 }",
+        &[
+            "column `stock` is the field `amount`, which has a rule of its own",
+            "column `seen` has a second rule in `set`",
+            "column `seen` has a second rule in `touch`",
+            "column `id` is the field `id`, which has a rule of its own",
+        ],
+    ),
+    (
+        "#[upsert(touch(seen = 1), skip_unchanged)]
+         struct Product { id: i32, #[on_conflict(touch = now)] at: i32 }",
+        &[
+            "`touch` needs a column to compare, and `Product` has none",
+            "`skip_unchanged` needs a column to compare, and `Product` has none",
+        ],
+    ),
+    (
+        "#[upsert(skip_unchanged)] struct Product { id: i32 }",
+        &["`Product` does not say what happens to rows that exist"],
+    ),
+    (
+        "#[upsert(update_all, targets(
+            by_email = emial, by_email = email, r#by_email = email, by_name = title,
+            by_both = (email, email), by_zone = zone,
+        ))]
+         struct Product { email: i32, #[diesel(column_name = name)] title: i32 }",
+        &[
+            "`Product` has no column `emial`",
+            "duplicate `by_email` in `targets`",
+            "duplicate `by_email` in `targets`",
+            "`Product` has no column `title`",
+            "duplicate column `email` in `by_both`",
+            "`Product` has no column `zone`",
+        ],
+    ),
 ];
 
 /// Structs whose faults only rustc can see, and the first lines of what it is
@@ -205,7 +461,52 @@ const ASSERTED: &[(&str, &[&str])] = &[
         &[
             "`Product` has no conflict target",
             "neither `Product` nor a struct embedded in it says what happens to rows that exist",
+            "neither `Product` nor a struct embedded in it has a column to compare",
         ],
+    ),
+    (
+        "#[upsert(touch(seen_at = now))] struct Product { #[diesel(embed)] inner: Inner }",
+        &[
+            "`Product` has no conflict target",
+            "neither `Product` nor a struct embedded in it has a column to compare",
+            "column `seen_at` of `touch` is a field of a struct embedded in `Product`",
+        ],
+    ),
+    (
+        "#[upsert(set(seen_at = now), target = lower(sku), newer_by = id)]
+         struct Product { #[diesel(embed)] inner: Inner, #[on_conflict(update)] id: i32 }",
+        &["column `seen_at` of `set` is a field of a struct embedded in `Product`"],
+    ),
+    (
+        "#[upsert(newer_by = stock)]
+         struct Product { #[on_conflict(add)] stock: i32, #[on_conflict(touch = now)] seen: i32 }",
+        &[
+            "`Product` has no conflict target",
+            "`stock` is in the conflict target of `Product`, so it is never updated",
+            "`seen` is in the conflict target of `Product`, so it is never updated",
+            "`newer_by` compares `stock`, which is in the conflict target",
+        ],
+    ),
+    (
+        "#[upsert(update_all)] struct Product { id: i32, #[on_conflict(touch)] seen: i32 }",
+        &[
+            "`Product` has no conflict target",
+            "`seen` is in the conflict target of `Product`, so it is never updated",
+            "`Product` has nothing to update",
+            "`touch` needs a column to compare, and `Product` has none",
+        ],
+    ),
+    (
+        "#[upsert(update_all, set(seen = now))] struct Product { id: i32 }",
+        &["`Product` has no conflict target"],
+    ),
+    (
+        "#[upsert(update_all, target = lower(email))] struct Product { email: i32 }",
+        &[],
+    ),
+    (
+        "#[upsert(update_all, constraint = \"c\")] struct Product { email: i32 }",
+        &[],
     ),
     (
         "#[upsert(do_nothing)] struct Product { #[diesel(embed)] inner: Inner }",
@@ -287,4 +588,55 @@ fn attributes_in_help_are_accepted() {
 fn first_lines(messages: &[String]) -> Vec<&str> {
     let lines = messages.iter().filter_map(|it| it.lines().next());
     lines.collect()
+}
+
+#[test]
+fn the_way_out_is_named() {
+    for (source, help) in [
+        (
+            "#[upsert(newer_by = verison)] struct P { #[on_conflict(update)] version: i32 }",
+            "did you mean `version`?",
+        ),
+        (
+            "#[upsert(newer_by = stock)] struct P { #[on_conflict(update)] version: i32 }",
+            "the fields are `version`",
+        ),
+        (
+            "#[upsert(newer_by = ver)]
+          struct P { #[on_conflict(update)] #[diesel(column_name = ver)] version: i32 }",
+            "write the field of that column: `version`",
+        ),
+        (
+            "#[upsert(newer_by = version)] struct P { version: i32, #[on_conflict(update)] a: i32 }",
+            "write `#[on_conflict(update)]` on `version`",
+        ),
+        (
+            "#[upsert(update_all, targets(by = emial))] struct P { email: i32 }",
+            "did you mean `email`?",
+        ),
+        (
+            "#[upsert(update_all, targets(by = email))]
+          struct P { #[diesel(column_name = r#type)] email: i32 }",
+            "write the column of that field: `type`",
+        ),
+        (
+            "#[upsert(touch(a = 1))] struct P { #[on_conflict(update)] a: i32 }",
+            "write `#[on_conflict(touch = EXPR)]` on `a`",
+        ),
+        (
+            "#[upsert(updat_if = a)] struct P { a: i32 }",
+            "did you mean `update_if`? the keys are `update_all`, `do_nothing`, `set`, `touch`, \
+          `update_if`, `newer_by`, `not_older_by`, `skip_unchanged`, `constraint`, `target`, \
+          `target_where`, `targets`, `embedded`, `crate`",
+        ),
+        (
+            "struct P { #[on_conflict(updaet)] a: i32 }",
+            "did you mean `update`? the rules are `update`, `keep`, `add`, `max`, `min`, \
+          `coalesce`, `fill`, `set`, `touch`",
+        ),
+    ] {
+        let messages = errors(expand(source));
+        let last = messages.first().and_then(|it| it.lines().last());
+        assert_eq!(last, Some(&*format!("help: {help}")), "{source}");
+    }
 }

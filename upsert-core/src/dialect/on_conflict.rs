@@ -1,0 +1,231 @@
+//! The conflict clause that SQLite took over from PostgreSQL.
+
+use diesel::query_builder::AstPass;
+use diesel::result::QueryResult;
+
+use super::{Assignment, Condition, ConflictClause, Dialect, TargetClause, push_existing};
+use crate::field::{ColumnDef, Rule};
+
+/// What databases with this clause write in their own ways.
+pub trait OnConflict: Dialect {
+    /// Writes the larger (or with `Rule::Min` the smaller) of the existing and
+    /// the proposed value; a NULL never wins.
+    fn push_extreme(
+        column: &ColumnDef,
+        table: &str,
+        out: &mut AstPass<'_, '_, Self>,
+    ) -> QueryResult<()>;
+
+    /// Writes the sum of the existing and the proposed value, so that it fails
+    /// if it is not in the column's range. [`push_plain_sum`] is that where the
+    /// database sees to it.
+    fn push_sum(
+        column: &ColumnDef,
+        table: &str,
+        out: &mut AstPass<'_, '_, Self>,
+    ) -> QueryResult<()>;
+
+    /// Writes, with an operator that has NULL as a value, whether one of
+    /// `compared` gets another value than it has. It tells values apart that
+    /// are equal for the column's collation or type.
+    fn push_is_changed<'b>(
+        table: &str,
+        compared: &[&Assignment<'b, Self>],
+        out: &mut AstPass<'_, 'b, Self>,
+    ) -> QueryResult<()>;
+
+    /// Writes the value of `touch = ..` as one of the column's type.
+    fn push_touched<'b>(
+        table: &str,
+        assignment: &Assignment<'b, Self>,
+        out: &mut AstPass<'_, 'b, Self>,
+    ) -> QueryResult<()> {
+        push_value(table, assignment, out)
+    }
+}
+
+/// Writes the clause:
+///
+/// ```sql
+/// ON CONFLICT ("sku") DO UPDATE SET "name" = excluded."name"
+/// ON CONFLICT ("sku") DO NOTHING
+/// ON CONFLICT ("sku") WHERE ("deleted" = FALSE) DO UPDATE SET .. WHERE ..
+/// ```
+pub fn push_on_conflict<'b, DB: OnConflict>(
+    conflict: &ConflictClause<'b, DB>,
+    out: &mut AstPass<'_, 'b, DB>,
+) -> QueryResult<()> {
+    out.push_sql(" ON CONFLICT ");
+    match &conflict.target {
+        TargetClause::Columns(columns) => {
+            out.push_sql("(");
+            for (i, column) in columns.iter().enumerate() {
+                if i > 0 {
+                    out.push_sql(", ");
+                }
+                out.push_identifier(column)?;
+            }
+            out.push_sql(")");
+        }
+        TargetClause::Constraint(name) => {
+            out.push_sql("ON CONSTRAINT ");
+            out.push_identifier(name)?;
+        }
+        TargetClause::Expressions(parts) => {
+            out.push_sql("(");
+            for (i, part) in parts.iter().enumerate() {
+                out.push_sql(if i > 0 { ", (" } else { "(" });
+                part.push(out)?;
+                out.push_sql(")");
+            }
+            out.push_sql(")");
+        }
+    }
+    if let Some(predicate) = conflict.predicate {
+        out.push_sql(" WHERE ");
+        predicate.push(out)?;
+    }
+    if conflict.assignments.is_empty() {
+        out.push_sql(" DO NOTHING");
+        return Ok(());
+    }
+    out.push_sql(" DO UPDATE SET ");
+    for (i, assignment) in conflict.assignments.iter().enumerate() {
+        if i > 0 {
+            out.push_sql(", ");
+        }
+        out.push_identifier(assignment.column.name)?;
+        out.push_sql(" = ");
+        // Under `skip_unchanged` only changed rows come here.
+        if assignment.column.rule == Rule::Touch && !conflict.skip_unchanged {
+            out.push_sql("CASE WHEN ");
+            push_is_changed(conflict, out)?;
+            out.push_sql(" THEN ");
+            DB::push_touched(conflict.table, assignment, out)?;
+            out.push_sql(" ELSE ");
+            push_existing(conflict.table, assignment.column.name, out)?;
+            out.push_sql(" END");
+        } else {
+            push_value(conflict.table, assignment, out)?;
+        }
+    }
+    push_where(conflict, out)
+}
+
+fn push_where<'b, DB: OnConflict>(
+    conflict: &ConflictClause<'b, DB>,
+    out: &mut AstPass<'_, 'b, DB>,
+) -> QueryResult<()> {
+    let terms = conflict.conditions.len() + usize::from(conflict.skip_unchanged);
+    let mut written = 0;
+    let mut next = |out: &mut AstPass<'_, 'b, DB>| {
+        out.push_sql(match written {
+            0 if terms > 1 => " WHERE (",
+            0 => " WHERE ",
+            _ => " AND ",
+        });
+        written += 1;
+    };
+    for condition in &conflict.conditions {
+        next(out);
+        // An expression may have an operator that binds less than `AND`.
+        push_condition(conflict.table, condition, terms > 1, out)?;
+    }
+    if conflict.skip_unchanged {
+        next(out);
+        push_is_changed(conflict, out)?;
+    }
+    if terms > 1 {
+        out.push_sql(")");
+    }
+    Ok(())
+}
+
+fn push_is_changed<'b, DB: OnConflict>(
+    conflict: &ConflictClause<'b, DB>,
+    out: &mut AstPass<'_, 'b, DB>,
+) -> QueryResult<()> {
+    let compared: Vec<_> = conflict.compared().collect();
+    out.push_sql("(");
+    DB::push_is_changed(conflict.table, &compared, out)?;
+    out.push_sql(")");
+    Ok(())
+}
+
+/// Writes what a column gets.
+pub fn push_value<'b, DB: OnConflict>(
+    table: &str,
+    assignment: &Assignment<'b, DB>,
+    out: &mut AstPass<'_, 'b, DB>,
+) -> QueryResult<()> {
+    let column = &assignment.column;
+    if let Some(expression) = assignment.expression {
+        return expression.push(out);
+    }
+    match column.rule {
+        Rule::Add if column.is_nullable => {
+            out.push_sql("COALESCE(");
+            DB::push_sum(column, table, out)?;
+            out.push_sql(", ");
+            push_existing(table, column.name, out)?;
+            out.push_sql(", ");
+            DB::push_excluded(column.name, out)?;
+            out.push_sql(")");
+            Ok(())
+        }
+        Rule::Add => DB::push_sum(column, table, out),
+        Rule::Max | Rule::Min => DB::push_extreme(column, table, out),
+        Rule::Coalesce => {
+            out.push_sql("COALESCE(");
+            DB::push_excluded(column.name, out)?;
+            out.push_sql(", ");
+            push_existing(table, column.name, out)?;
+            out.push_sql(")");
+            Ok(())
+        }
+        Rule::Fill => {
+            out.push_sql("COALESCE(");
+            push_existing(table, column.name, out)?;
+            out.push_sql(", ");
+            DB::push_excluded(column.name, out)?;
+            out.push_sql(")");
+            Ok(())
+        }
+        Rule::Keep | Rule::Update | Rule::Set | Rule::Touch => DB::push_excluded(column.name, out),
+    }
+}
+
+/// Writes `(existing + excluded)`.
+pub fn push_plain_sum<DB: OnConflict>(
+    column: &ColumnDef,
+    table: &str,
+    out: &mut AstPass<'_, '_, DB>,
+) -> QueryResult<()> {
+    out.push_sql("(");
+    push_existing(table, column.name, out)?;
+    out.push_sql(" + ");
+    DB::push_excluded(column.name, out)?;
+    out.push_sql(")");
+    Ok(())
+}
+
+fn push_condition<'b, DB: OnConflict>(
+    table: &str,
+    condition: &Condition<'b, DB>,
+    in_parentheses: bool,
+    out: &mut AstPass<'_, 'b, DB>,
+) -> QueryResult<()> {
+    match condition {
+        Condition::Newer { column, or_equal } => super::push_newer(table, column, *or_equal, out),
+        Condition::Expression(expression) => {
+            if in_parentheses {
+                out.push_sql("(");
+            }
+            expression.push(out)?;
+            if in_parentheses {
+                out.push_sql(")");
+            }
+            Ok(())
+        }
+    }
+}
