@@ -183,7 +183,8 @@ on_every_database! {
                 error.to_string(),
                 "`members` has no unique index on (email), the conflict target: create one, for \
                  example `CREATE UNIQUE INDEX members_email_key ON members (email)`, or mark the \
-                 fields of an existing unique index with `#[conflict_key]`",
+                 fields of an existing unique index with `#[conflict_key]`; an index with a \
+                 `WHERE` needs that in `target_where = ..`",
             );
             let place = error.place().unwrap();
             assert_eq!((&*place.table, place.target.join(", ")), ("members", "email".to_owned()));

@@ -244,7 +244,7 @@ fn lines() -> Vec<Line> {
 
 /// The first assignment on MySQL where it only guards the key; the documentation
 /// shows it once.
-const GUARD: &str = "`k` = IF(IF(`t`.`k` <=> VALUES(`k`), 0, EXP(710 + (`t`.`k` IS NULL))) IS NULL, \
+const GUARD: &str = "`k` = IF(IF(`t`.`k` = VALUES(`k`), 0, EXP(710 + (`t`.`k` IS NULL))) IS NULL, \
                      `t`.`k`, `t`.`k`)";
 
 /// What stands behind the conflict target.
@@ -304,10 +304,20 @@ fn the_documentation_shows_what_is_sent() {
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(path, &expected).unwrap();
     }
-    assert_eq!(
-        written, expected,
-        "run the test with `BLESS=1`, and read the difference"
+    let differs = written.lines().zip(expected.lines()).find(|(a, b)| a != b);
+    assert!(
+        written == expected,
+        "run the test with `BLESS=1`, and read the difference, which begins at {differs:#?}",
     );
+}
+
+#[derive(Upsertable)]
+#[diesel(table_name = t)]
+#[upsert(constraint = "t_key")]
+struct ByConstraint {
+    k: i32,
+    #[on_conflict(update)]
+    c: i64,
 }
 
 #[test]
@@ -343,14 +353,6 @@ fn targets() {
          DO UPDATE SET `k` = excluded.`k` -- binds: [\"a\", 1, 1]",
     );
 
-    #[derive(Upsertable)]
-    #[diesel(table_name = t)]
-    #[upsert(constraint = "t_key")]
-    struct ByConstraint {
-        k: i32,
-        #[on_conflict(update)]
-        c: i64,
-    }
     let rows = [ByConstraint { k: 1, c: 1 }];
     assert_eq!(
         debug_query::<Pg, _>(&upsert(&rows).statement::<Pg>().unwrap()).to_string(),
@@ -374,9 +376,19 @@ fn a_predicate_has_no_parameters() {
     let error = call.statement::<Pg>().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "upsert: the conflict target has a parameter, which keeps the database from finding the \
+        "upsert into `t`: the conflict target has a parameter, which keeps the database from finding the \
          index: write the value as `upsert_core::literal(..)`, or as a literal in the attribute",
     );
+}
+
+#[derive(Upsertable)]
+#[diesel(table_name = t)]
+struct Chain {
+    k: i32,
+    #[on_conflict(update)]
+    c: i64,
+    #[on_conflict(set = c.nullable())]
+    n: Option<i64>,
 }
 
 /// MySQL runs assignments from left to right.
@@ -385,15 +397,6 @@ fn each_assignment_reads_the_old_row_on_mysql() {
     let text = ours!(Mysql, .set(t::n, (t::n + 1).nullable()).set(t::c, t::c + excluded(t::c)).set(t::s, t::s.concat("x")));
     assert!(text.contains("`c` = (`t`.`c` + VALUES(`c`))"), "{text}");
 
-    #[derive(Upsertable)]
-    #[diesel(table_name = t)]
-    struct Chain {
-        k: i32,
-        #[on_conflict(update)]
-        c: i64,
-        #[on_conflict(set = c.nullable())]
-        n: Option<i64>,
-    }
     let rows = [Chain {
         k: 1,
         c: 2,
@@ -410,7 +413,7 @@ fn each_assignment_reads_the_old_row_on_mysql() {
     let call = upsert(&rows).set(t::c, t::n.assume_not_null());
     assert_eq!(
         call.statement::<Mysql>().unwrap_err().to_string(),
-        "upsert: the expressions for `c`, `n` read each other's old values, but MySQL writes one \
+        "upsert into `t`: the expressions for `c`, `n` read each other's old values, but MySQL writes one \
          column after the other: let one of them be computed from `excluded(..)` alone",
     );
 }

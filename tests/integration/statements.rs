@@ -237,3 +237,87 @@ fn sqlite_takes_the_write_lock_first() {
         );
     }
 }
+
+#[cfg(feature = "postgres")]
+mod on_postgres_only {
+    use diesel::pg::Pg;
+    use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+    use diesel::sql_types::BigInt;
+    use upsert_core::UpsertStatement;
+
+    use super::*;
+    use crate::support::postgres::TestDatabase;
+
+    /// A statement that has ours in it.
+    struct Written<'r>(UpsertStatement<'r, Pg, &'r Counter, &'r Counter>);
+
+    impl QueryId for Written<'_> {
+        type QueryId = ();
+        const HAS_STATIC_QUERY_ID: bool = false;
+    }
+
+    impl Query for Written<'_> {
+        type SqlType = BigInt;
+    }
+
+    impl RunQueryDsl<PgConnection> for Written<'_> {}
+
+    impl QueryFragment<Pg> for Written<'_> {
+        fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+            out.push_sql("WITH written AS (");
+            self.0.walk_ast(out.reborrow())?;
+            out.push_sql(" RETURNING id) SELECT count(*) FROM written WHERE id > ");
+            out.push_bind_param::<BigInt, _>(&1)
+        }
+    }
+
+    #[test]
+    fn a_statement_can_be_embedded() {
+        let mut database = TestDatabase::new();
+        database.run(CREATE);
+        let conn = &mut database.conn;
+        let rows = counters(1..4, 5);
+        for (limit, written) in [(9, 2), (5, 0)] {
+            let statement = upsert(&rows)
+                .update_if(counters::value.lt(limit))
+                .statement()
+                .unwrap();
+            assert_eq!(Written(statement).get_result(conn), Ok(written));
+        }
+    }
+
+    #[derive(Upsertable)]
+    #[diesel(table_name = counters)]
+    #[upsert(target_where = level.gt(5))]
+    struct OfHighLevel {
+        #[conflict_key]
+        value: i32,
+        #[on_conflict(update)]
+        id: i32,
+        level: i32,
+    }
+
+    /// From the sixth execution on PostgreSQL plans a prepared statement for any
+    /// parameter, and an index predicate has to be implied by one without.
+    #[test]
+    fn a_partial_index_is_found_again_and_again() {
+        let mut database = TestDatabase::new();
+        database.run(CREATE);
+        database.run("CREATE UNIQUE INDEX ON counters (value) WHERE level > 5");
+        for setting in ["auto", "force_generic_plan"] {
+            database.run(&format!("SET plan_cache_mode = {setting}"));
+            for id in 0..8 {
+                let row = OfHighLevel {
+                    value: 1,
+                    id,
+                    level: 6,
+                };
+                assert_eq!(row.upsert(&mut database.conn).unwrap(), 1);
+            }
+        }
+        assert_eq!(
+            counters::table.load(&mut database.conn),
+            Ok(vec![(7, 1, 6)])
+        );
+    }
+}

@@ -7,7 +7,7 @@ use diesel::connection::Connection;
 
 use crate::dialect::Dialect;
 use crate::engine;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::Model;
 use crate::overrides::{Overrides, Overriding, override_methods};
 use crate::statement::{Batch, UpsertStatement};
@@ -71,7 +71,9 @@ pub(crate) struct Options<'f> {
 ///
 /// A database may hold more keys equal than that: by a collation that ignores
 /// case, by padding, by rounding to the column. Such rows all go to the
-/// database under every policy, and end as if upserted one by one.
+/// database under every policy, and end as if upserted one by one. So do all
+/// rows where the target has a predicate, as only the database knows which rows
+/// the partial index has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Duplicates {
@@ -83,7 +85,7 @@ pub enum Duplicates {
     KeepFirst,
     /// The last row with a key is written, the others are left out.
     KeepLast,
-    /// The call fails with [`Error::RepeatedKey`] before anything is sent.
+    /// The call fails with [`Error::RepeatedKey`](crate::Error::RepeatedKey) before anything is sent.
     Reject,
 }
 
@@ -160,7 +162,7 @@ where
     ///
     /// # Errors
     ///
-    /// Any [`Error`]; nothing of the call is then in the table.
+    /// Any [`Error`](crate::Error); nothing of the call is then in the table.
     pub fn execute<'o, C>(self, conn: &mut C) -> Result<usize>
     where
         C: Connection,
@@ -176,16 +178,14 @@ where
         if batch.len() == 0 {
             return Ok(0);
         }
-        let model = Model::of::<R>(Overriding::of(overrides)).map_err(Error::Connection)?;
+        let model = Model::of::<R>(Overriding::of(overrides))?;
         engine::run(conn, &batch, &model, &mut options)
     }
 
     /// The statement that inserts or updates the rows, for the database `DB`.
     ///
     /// It can be printed, embedded or run. What the call overrides is in it; its
-    /// other options do not matter to it. Rendering it fails if there are no rows, or if they do not
-    /// all supply the same columns (see [the crate's documentation](crate) on
-    /// `None`).
+    /// other options do not matter to it.
     ///
     /// ```
     /// # include!("doctest_setup.rs");
@@ -208,16 +208,18 @@ where
     ///
     /// # Errors
     ///
-    /// [`Error::Connection`] if the table's name cannot be written as SQL.
+    /// [`Error::Refused`](crate::Error::Refused) if there are no rows, if they do not all supply the same
+    /// columns (see [the crate's documentation](crate) on `None`), or if the
+    /// call cannot be written as SQL.
     pub fn statement<'o, DB>(self) -> Result<UpsertStatement<'o, DB, B, R>>
     where
         DB: Dialect,
         R: BindFields<DB>,
         O: Overrides<'o, DB>,
     {
-        let model = Model::of::<R>(Overriding::of(self.overrides)).map_err(Error::Connection)?;
+        let model = Model::of::<R>(Overriding::of(self.overrides))?;
         let statement = UpsertStatement::new(self.batch, model);
-        statement.check().map_err(Error::Connection)?;
+        statement.check()?;
         Ok(statement)
     }
 }

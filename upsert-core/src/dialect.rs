@@ -6,19 +6,22 @@
 //! the engine's.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use diesel::backend::Backend;
 use diesel::connection::Connection;
-use diesel::query_builder::{AstPass, QueryBuilder, QueryFragment};
+use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::result::{Error as DieselError, QueryResult};
 use diesel::serialize::ToSql;
 use diesel::sql_types::HasSqlType;
 
-use crate::field::ColumnDef;
+pub(crate) use self::clause::sql_of;
+pub use self::clause::{
+    Assignment, Condition, ConflictClause, Expr, TargetClause, push_existing, push_newer,
+};
 pub use crate::field::Rule;
 pub use crate::key::{Encoded, TypeKind};
 
+mod clause;
 #[cfg(feature = "mysql")]
 mod mysql;
 pub mod on_conflict;
@@ -36,11 +39,17 @@ mod sqlite;
 /// PostgreSQL's `ON CONFLICT` implements [`OnConflict`](on_conflict::OnConflict)
 /// too, and has the clause from [`push_on_conflict`](on_conflict::push_on_conflict).
 ///
+/// A model with expressions in its attributes can be used on the databases of
+/// the crate's features only; on others an expression is given to the call,
+/// with [`set`](crate::Upsert::set) and [`update_if`](crate::Upsert::update_if).
+///
 /// [`push_conflict_clause`]: Dialect::push_conflict_clause
 /// [`encode`]: Dialect::encode
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a database that rows can be upserted on",
-    note = "enable the feature `sqlite`, `postgres` or `mysql` of `upsert-core`"
+    note = "enable the feature `sqlite`, `postgres` or `mysql` of `upsert-core`",
+    note = "a connection of `diesel::MultiConnection` is matched on first: each of its databases \
+            has calls of its own"
 )]
 pub trait Dialect: Backend<QueryBuilder: Default> + Default + 'static {
     /// The most bind parameters in one statement.
@@ -95,11 +104,6 @@ pub trait Dialect: Backend<QueryBuilder: Default> + Default + 'static {
         out.push_identifier(column)
     }
 
-    /// Writes a boolean literal; by default `TRUE` or `FALSE`.
-    fn push_bool(value: bool, out: &mut AstPass<'_, '_, Self>) {
-        out.push_sql(if value { "TRUE" } else { "FALSE" });
-    }
-
     /// Writes a text literal; by default in single quotes, which are doubled
     /// inside.
     fn push_text(value: &str, out: &mut AstPass<'_, '_, Self>) {
@@ -108,12 +112,14 @@ pub trait Dialect: Backend<QueryBuilder: Default> + Default + 'static {
         out.push_sql("'");
     }
 
-    /// Writes the rows that `query` selects, as they stand behind
-    /// `INSERT INTO .. (..)`; by default the query as it is.
+    /// Writes the rows that `query`, which selects `columns` columns, yields, as
+    /// they stand behind `INSERT INTO .. (..)`; by default the query as it is.
     fn push_select<'b>(
         query: &'b dyn QueryFragment<Self>,
+        columns: usize,
         mut out: AstPass<'_, 'b, Self>,
     ) -> QueryResult<()> {
+        let _ = columns;
         query.walk_ast(out.reborrow())
     }
 
@@ -219,8 +225,8 @@ pub trait SupportsConstraintTarget: Dialect {}
 #[diagnostic::on_unimplemented(
     message = "an expression cannot be the conflict target on `{Self}`",
     note = "MySQL and MariaDB choose the unique index by themselves",
-    note = "add a generated column for the expression to the table, with a unique index on it, \
-            and mark its field with `#[conflict_key]`"
+    note = "add a column to the table, with a unique index on it, into which the application \
+            writes the expression's value, and mark its field with `#[conflict_key]`"
 )]
 pub trait SupportsExpressionTarget: Dialect {}
 
@@ -228,136 +234,10 @@ pub trait SupportsExpressionTarget: Dialect {}
 #[diagnostic::on_unimplemented(
     message = "there are no partial unique indexes on `{Self}`",
     note = "MySQL and MariaDB have none, so `target_where` and `filter_target` mean nothing there",
-    note = "use a unique index on all rows, or on a generated column that is NULL in the rows \
-            that must not conflict"
+    note = "use a unique index on all rows, or on a column that the application leaves NULL in \
+            the rows that must not conflict, with `#[conflict_key(nullable)]`"
 )]
 pub trait SupportsPartialTarget: Dialect {}
-
-/// What a statement does when a row with the same conflict key exists.
-///
-/// *Existing* is the row in the table, *excluded* the row proposed for
-/// insertion.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct ConflictClause<'b, DB> {
-    /// The table's name as SQL, quoted, by which its columns are qualified.
-    pub table: &'b str,
-    /// The conflict target.
-    pub target: TargetClause<'b, DB>,
-    /// The predicate of the index, if it is a partial one.
-    pub predicate: Option<Expr<'b, DB>>,
-    /// What is updated; none for `DO NOTHING`.
-    pub assignments: Vec<Assignment<'b, DB>>,
-    /// The existing row is updated only if all of them hold.
-    pub conditions: Vec<Condition<'b, DB>>,
-    /// The existing row is updated only if a compared column really changes.
-    pub skip_unchanged: bool,
-}
-
-impl<DB> ConflictClause<'_, DB> {
-    /// May the statement leave a row as it is?
-    #[must_use]
-    pub fn keeps_rows(&self) -> bool {
-        self.assignments.is_empty() || !self.conditions.is_empty() || self.skip_unchanged
-    }
-}
-
-impl<'b, DB> ConflictClause<'b, DB> {
-    /// The assignments that tell whether a row changes.
-    pub fn compared(&self) -> impl Iterator<Item = &Assignment<'b, DB>> {
-        let assignments = self.assignments.iter();
-        assignments.filter(|assignment| assignment.column.rule.is_compared())
-    }
-}
-
-/// The columns, constraint or expressions behind `ON CONFLICT`.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum TargetClause<'b, DB> {
-    /// Columns.
-    Columns(&'b [&'static str]),
-    /// A constraint's name.
-    Constraint(&'b str),
-    /// Expressions.
-    Expressions(Vec<Expr<'b, DB>>),
-}
-
-/// What a column gets on conflict.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Assignment<'b, DB> {
-    /// The column, with the rule.
-    pub column: ColumnDef,
-    /// The value, for [`Rule::Set`], and for [`Rule::Touch`] if it is not the
-    /// proposed row's.
-    pub expression: Option<Expr<'b, DB>>,
-}
-
-/// A condition on the existing and the proposed row.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Condition<'b, DB> {
-    /// The proposed row is newer.
-    Newer {
-        /// The column that tells.
-        column: ColumnDef,
-        /// Is as new as the existing row enough?
-        or_equal: bool,
-    },
-    /// An expression that is true.
-    Expression(Expr<'b, DB>),
-}
-
-/// A Diesel expression in a statement.
-pub struct Expr<'b, DB>(&'b dyn QueryFragment<DB>);
-
-impl<DB> Clone for Expr<'_, DB> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<DB> Copy for Expr<'_, DB> {}
-
-impl<DB> fmt::Debug for Expr<'_, DB> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Expr")
-    }
-}
-
-impl<'b, DB: Dialect> Expr<'b, DB> {
-    pub(crate) fn new(expression: &'b dyn QueryFragment<DB>) -> Self {
-        Self(expression)
-    }
-
-    /// Writes the expression.
-    pub fn push(self, out: &mut AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        self.0.walk_ast(out.reborrow())
-    }
-
-    /// The expression as SQL, with placeholders for its parameters.
-    pub fn sql(self) -> QueryResult<String> {
-        sql_of(self.0)
-    }
-}
-
-/// A fragment as SQL, with placeholders for its parameters.
-pub(crate) fn sql_of<DB: Dialect>(fragment: &dyn QueryFragment<DB>) -> QueryResult<String> {
-    let mut builder = DB::QueryBuilder::default();
-    fragment.to_sql(&mut builder, &DB::default())?;
-    Ok(builder.finish())
-}
-
-/// Writes the existing row's value of `column`.
-pub fn push_existing<DB: Dialect>(
-    table: &str,
-    column: &str,
-    out: &mut AstPass<'_, '_, DB>,
-) -> QueryResult<()> {
-    out.push_sql(table);
-    out.push_sql(".");
-    out.push_identifier(column)
-}
 
 /// A conflict target, to be looked up in the catalog.
 #[derive(Debug, Clone, Copy)]
@@ -467,36 +347,6 @@ pub enum Fault {
     TooLarge,
     /// Anything else.
     Other,
-}
-
-/// Writes whether the proposed row is newer than the existing one; a NULL is
-/// older than everything else.
-///
-/// ```sql
-/// ("t"."version" < excluded."version")
-/// ```
-pub fn push_newer<DB: Dialect>(
-    table: &str,
-    column: &ColumnDef,
-    or_equal: bool,
-    out: &mut AstPass<'_, '_, DB>,
-) -> QueryResult<()> {
-    out.push_sql("(");
-    push_existing(table, column.name, out)?;
-    out.push_sql(if or_equal { " <= " } else { " < " });
-    DB::push_excluded(column.name, out)?;
-    if column.is_nullable {
-        out.push_sql(if or_equal { " OR " } else { " OR (" });
-        push_existing(table, column.name, out)?;
-        out.push_sql(" IS NULL");
-        if !or_equal {
-            out.push_sql(" AND ");
-            DB::push_excluded(column.name, out)?;
-            out.push_sql(" IS NOT NULL)");
-        }
-    }
-    out.push_sql(")");
-    Ok(())
 }
 
 /// Implements [`Dialect::encode`] for a backend of Diesel's.

@@ -11,7 +11,7 @@ use diesel::result::{Error as DieselError, QueryResult};
 use crate::builder::{Duplicates, Options, Progress};
 use crate::chunk::Limits;
 use crate::dialect::{ConflictClause, Dialect, Encoded, Fault, TargetLookup};
-use crate::error::{Error, Place, Result, refuse};
+use crate::error::{Error, Place, Result};
 use crate::field::{Rule, Supplied};
 use crate::key::{EncodeKey, Keys, MeasureValue, Trust};
 use crate::model::Model;
@@ -77,11 +77,10 @@ where
         };
         call.prepare_clauses()
             .map_err(|source| call.refused(source))?;
-        if model.keys.is_empty() && options.duplicates != Duplicates::InOrder {
-            return Err(call.refused(refuse(
-                "the model does not say by which columns its rows are compared, which \
-                 `on_duplicate(..)` needs: mark their fields with `#[conflict_key]`",
-            )));
+        if options.duplicates != Duplicates::InOrder {
+            model
+                .check_compares()
+                .map_err(|source| call.refused(source))?;
         }
         for (supplied, clause) in &call.clauses {
             let binds = supplied.inserted().len() + clause.binds;
@@ -121,9 +120,9 @@ where
     }
 
     fn prepare_clauses(&mut self) -> QueryResult<()> {
-        self.model.check_target()?;
         for supplied in &self.supplied {
             if !self.clauses.contains_key(supplied) {
+                self.model.check(*supplied)?;
                 let clause = Clause {
                     conflict: self.model.conflict(*supplied)?,
                     binds: self.model.clause_binds(*supplied)?,
@@ -136,10 +135,7 @@ where
 
     /// The call cannot be written as SQL.
     fn refused(&self, source: DieselError) -> Error {
-        Error::Statement {
-            place: self.place(&[]),
-            source,
-        }
+        Error::of_building(self.model.plain_table(), source)
     }
 
     fn encode_key(&mut self, row: usize, scratch: &mut Encoded) -> QueryResult<()> {
@@ -326,15 +322,16 @@ where
         if !DB::SORTS_FEW_ROWS {
             return Order::AsGiven;
         }
-        // If they have different keys and the statement updates, a database that
-        // takes a key only once refuses those that it holds equal. Rows with one
-        // key may not even have it after a trigger, so they take a look.
+        // If they have different keys and the statement updates whatever it
+        // finds, a database that takes a key only once refuses those that it
+        // holds equal. Rows with one key may not even have it after a trigger,
+        // so they take a look.
         if !DB::APPLIES_ROWS_IN_ORDER
             && self.keys.trust == Trust::Exact
             && self
                 .clauses
                 .get(all)
-                .is_some_and(|it| !it.conflict.assignments.is_empty())
+                .is_some_and(|it| !it.conflict.keeps_rows())
             && self.input().count_keys(&self.selected) == rows
         {
             Order::Sorted
@@ -366,7 +363,7 @@ where
             .map_err(Error::Connection)?;
         let total = self.batch.len();
         let mut send_all = |conn: &mut C| {
-            let mut count = Count::begin(conn, self.leaves_rows(plan))?;
+            let mut count = Count::begin(conn, self.keeps_rows(plan))?;
             let mut sent = 0;
             for (i, chunk) in chunks.iter().enumerate() {
                 count.add(self.send(conn, *chunk, halve)?);
@@ -419,7 +416,7 @@ where
     }
 
     /// Are there steps that leave existing rows as they are?
-    fn leaves_rows(&self, plan: &Plan) -> bool {
+    fn keeps_rows(&self, plan: &Plan) -> bool {
         plan.steps.iter().any(|step| {
             let clause = self.clauses.get(&step.supplied);
             clause.is_some_and(|clause| clause.conflict.keeps_rows())
@@ -529,9 +526,13 @@ where
         if counts_kept {
             C::Backend::begin_count(conn)?;
         }
-        let affected = conn
-            .execute_returning_count(statement)
-            .map_err(|source| error(C::Backend::fault(&source), source, place(model, &[])))?;
+        let affected = conn.execute_returning_count(statement).map_err(|source| {
+            let place = place(model, &[]);
+            match C::Backend::fault(&source) {
+                Fault::CardinalityViolation => Error::RepeatedInQuery { place, source },
+                fault => error(fault, source, place),
+            }
+        })?;
         if !counts_kept {
             return Ok(affected);
         }
@@ -647,11 +648,11 @@ struct Count<DB> {
 }
 
 impl<DB: Dialect> Count<DB> {
-    fn begin<C>(conn: &mut C, leaves_rows: bool) -> Result<Self>
+    fn begin<C>(conn: &mut C, keeps_rows: bool) -> Result<Self>
     where
         C: Connection<Backend = DB>,
     {
-        let subtract = DB::COUNTS_KEPT_ROWS && leaves_rows;
+        let subtract = DB::COUNTS_KEPT_ROWS && keeps_rows;
         if subtract {
             DB::begin_count(conn).map_err(Error::Connection)?;
         }

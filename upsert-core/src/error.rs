@@ -38,6 +38,22 @@ pub enum Error {
         /// that is repeated, in the order of the input.
         groups: Vec<Vec<usize>>,
     },
+    /// The rows come from a query, which yields a conflict key twice. Only
+    /// PostgreSQL cannot take that.
+    RepeatedInQuery {
+        /// The table and the conflict target; no rows.
+        place: Box<Place>,
+        /// The database's error.
+        source: DieselError,
+    },
+    /// The call cannot be written as SQL: it contradicts its model, or asks for
+    /// what the database does not have. Nothing was sent.
+    Refused {
+        /// The table, with its schema if `table!` names one.
+        table: String,
+        /// What is wrong, and what to write instead.
+        reason: String,
+    },
     /// A row has the values of another row, in the table or in the call, in a
     /// unique index other than the conflict target's.
     ///
@@ -104,6 +120,9 @@ pub struct Place {
     pub rows: Vec<usize>,
 }
 
+/// What a target that is a constraint begins with in [`Place::target`].
+pub(crate) const CONSTRAINT: &str = "constraint ";
+
 impl Place {
     /// A name for an index that is missing, as PostgreSQL would make it.
     fn index_name(&self) -> String {
@@ -115,6 +134,31 @@ impl Place {
             .filter(|part| !part.is_empty())
             .collect::<Vec<_>>()
             .join("_")
+    }
+
+    /// What to do where the database finds no unique index.
+    fn advise_index(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (table, columns) = (&self.table, self.target.join(", "));
+        if let Some(constraint) = columns.strip_prefix(CONSTRAINT) {
+            return write!(
+                f,
+                "`{table}` has no constraint `{constraint}`, the conflict target: a unique index \
+                 that is not a constraint is named by its columns, as `#[conflict_key]` fields",
+            );
+        }
+        let predicate = self.where_predicate();
+        write!(
+            f,
+            "`{table}` has no unique index on ({columns}){predicate}, the conflict target: create \
+             one, for example `CREATE UNIQUE INDEX {index} ON {table} ({columns}){predicate}`, or \
+             mark the fields of an existing unique index with `#[conflict_key]`",
+            index = self.index_name(),
+        )?;
+        if self.predicate.is_some() {
+            f.write_str("; the predicate is best written as in the index")
+        } else {
+            f.write_str("; an index with a `WHERE` needs that in `target_where = ..`")
+        }
     }
 
     /// The predicate as it stands behind a target.
@@ -161,17 +205,7 @@ impl fmt::Display for Place {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoUniqueIndex { place, .. } => write!(
-                f,
-                "`{table}` has no unique index on ({columns}){predicate}, the conflict target: \
-                 create one, for example \
-                 `CREATE UNIQUE INDEX {index} ON {table} ({columns}){predicate}`, or mark the \
-                 fields of an existing unique index with `#[conflict_key]`",
-                table = place.table,
-                columns = place.target.join(", "),
-                predicate = place.where_predicate(),
-                index = place.index_name(),
-            ),
+            Self::NoUniqueIndex { place, .. } => place.advise_index(f),
             Self::RepeatedKey { place, groups } => {
                 write!(
                     f,
@@ -219,6 +253,13 @@ impl fmt::Display for Error {
                 }
                 Ok(())
             }
+            Self::RepeatedInQuery { place, .. } => write!(
+                f,
+                "upsert into {place}: the query yields a conflict key twice, which PostgreSQL \
+                 cannot take in one statement: let it yield one row for each key, for example by \
+                 `distinct_on(..)`",
+            ),
+            Self::Refused { table, reason } => write!(f, "upsert into `{table}`: {reason}"),
             Self::TooManyColumns {
                 place,
                 columns,
@@ -307,9 +348,6 @@ impl fmt::Display for Redacted<'_> {
             DieselError::SerializationError(_) => {
                 f.write_str("a value could not be serialized; the reason is this error's source")
             }
-            DieselError::QueryBuilderError(refusal) if refusal.is::<Refusal>() => {
-                write!(f, "{refusal}")
-            }
             DieselError::AlreadyInTransaction => f.write_str("already in a transaction"),
             DieselError::NotInTransaction => f.write_str("not in a transaction"),
             DieselError::BrokenTransactionManager => {
@@ -329,6 +367,8 @@ impl fmt::Debug for Error {
             Self::NoUniqueIndex { .. } => "NoUniqueIndex",
             Self::RepeatedKey { .. } => "RepeatedKey",
             Self::OtherUniqueIndex { .. } => "OtherUniqueIndex",
+            Self::RepeatedInQuery { .. } => "RepeatedInQuery",
+            Self::Refused { .. } => "Refused",
             Self::TooManyColumns { .. } => "TooManyColumns",
             Self::StatementTooLarge { .. } => "StatementTooLarge",
             Self::Statement { .. } => "Statement",
@@ -342,12 +382,13 @@ impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
             Self::OtherUniqueIndex { source, .. }
+            | Self::RepeatedInQuery { source, .. }
             | Self::Statement { source, .. }
             | Self::Connection(source) => Some(source),
             Self::NoUniqueIndex { source, .. } | Self::StatementTooLarge { source, .. } => {
                 source.as_ref().map(|source| source as _)
             }
-            Self::RepeatedKey { .. } | Self::TooManyColumns { .. } => None,
+            Self::RepeatedKey { .. } | Self::Refused { .. } | Self::TooManyColumns { .. } => None,
         }
     }
 }
@@ -359,11 +400,23 @@ impl Error {
         match self {
             Self::NoUniqueIndex { place, .. }
             | Self::RepeatedKey { place, .. }
+            | Self::RepeatedInQuery { place, .. }
             | Self::OtherUniqueIndex { place, .. }
             | Self::TooManyColumns { place, .. }
             | Self::StatementTooLarge { place, .. }
             | Self::Statement { place, .. } => Some(place),
-            Self::Connection(_) => None,
+            Self::Refused { .. } | Self::Connection(_) => None,
+        }
+    }
+
+    /// An error of writing a call on `table` as SQL.
+    pub(crate) fn of_building(table: String, source: DieselError) -> Self {
+        match source {
+            DieselError::QueryBuilderError(inner) if inner.is::<Refusal>() => Self::Refused {
+                table,
+                reason: inner.to_string(),
+            },
+            source => Self::Connection(source),
         }
     }
 }
@@ -406,6 +459,7 @@ impl From<Error> for DieselError {
                 }
             },
             Error::Statement { source, .. }
+            | Error::RepeatedInQuery { source, .. }
             | Error::Connection(source)
             | Error::NoUniqueIndex {
                 source: Some(source),

@@ -6,7 +6,8 @@ use core::marker::PhantomData;
 
 use diesel::backend::Backend;
 use diesel::expression::{
-    AppearsOnTable, AsExpression, Expression, TypedExpressionType, ValidGrouping, is_aggregate,
+    AppearsOnTable, AsExpression, Expression, SelectableExpression, TypedExpressionType,
+    ValidGrouping, is_aggregate,
 };
 use diesel::prelude::Column;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
@@ -14,6 +15,7 @@ use diesel::result::QueryResult;
 use diesel::sql_types::{self, BoolOrNullableBool, SingleValue, SqlType};
 
 use crate::dialect::Dialect;
+use crate::error::refuse;
 use crate::field::ColumnDef;
 
 /// The value that the proposed row has for `column`.
@@ -45,6 +47,7 @@ use crate::field::ColumnDef;
 /// # Ok(())
 /// # }
 /// ```
+#[allow(clippy::needless_pass_by_value)] // as Diesel's
 pub fn excluded<C: Column>(column: C) -> Excluded<C> {
     let _ = column;
     Excluded(PhantomData)
@@ -59,6 +62,8 @@ impl<C: Column> Expression for Excluded<C> {
 }
 
 impl<C: Column> AppearsOnTable<C::Table> for Excluded<C> {}
+
+impl<C: Column> SelectableExpression<C::Table> for Excluded<C> {}
 
 impl<C> ValidGrouping<()> for Excluded<C> {
     type IsAggregate = is_aggregate::No;
@@ -104,7 +109,8 @@ numeric_operators! { Add add, Sub sub, Mul mul, Div div, }
 /// parameter, from the sixth execution on. In the attribute `target_where`
 /// literals are taken as such by themselves.
 ///
-/// Whole numbers, floating point numbers, booleans and text can be literals.
+/// Whole numbers, floating point numbers, booleans and text can be literals. The
+/// statement of a call with a literal is not kept prepared.
 ///
 /// ```
 /// # include!("doctest_setup.rs");
@@ -121,12 +127,27 @@ numeric_operators! { Add add, Sub sub, Mul mul, Div div, }
 /// # }
 /// ```
 pub fn literal<T>(value: T) -> Literal<T> {
-    Literal(value)
+    Literal {
+        value,
+        is_constant: false,
+    }
+}
+
+/// A literal in an attribute, which is the same in every call.
+pub fn constant<T>(value: T) -> Literal<T> {
+    Literal {
+        value,
+        is_constant: true,
+    }
 }
 
 /// See [`literal`].
 #[derive(Debug, Clone, Copy)]
-pub struct Literal<T>(T);
+pub struct Literal<T> {
+    value: T,
+    /// Has it the same value in every call, so that the statement may be kept?
+    is_constant: bool,
+}
 
 impl<T, ST> AsExpression<ST> for Literal<T>
 where
@@ -137,7 +158,8 @@ where
 
     fn as_expression(self) -> Self::Expression {
         LiteralExpression {
-            value: self.0.value(),
+            value: self.value.value(),
+            is_constant: self.is_constant,
             sql_type: PhantomData,
         }
     }
@@ -192,6 +214,7 @@ literals! {
 #[derive(Debug, Clone, Copy)]
 pub struct LiteralExpression<ST> {
     value: LiteralValue,
+    is_constant: bool,
     sql_type: PhantomData<ST>,
 }
 
@@ -200,6 +223,8 @@ impl<ST: SqlType + TypedExpressionType> Expression for LiteralExpression<ST> {
 }
 
 impl<ST, Tab> AppearsOnTable<Tab> for LiteralExpression<ST> where Self: Expression {}
+
+impl<ST, QS> SelectableExpression<QS> for LiteralExpression<ST> where Self: AppearsOnTable<QS> {}
 
 impl<ST> ValidGrouping<()> for LiteralExpression<ST> {
     type IsAggregate = is_aggregate::Never;
@@ -212,11 +237,19 @@ impl<ST> QueryId for LiteralExpression<ST> {
 
 impl<ST, DB: Dialect> QueryFragment<DB> for LiteralExpression<ST> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        if !self.is_constant {
+            out.unsafe_to_cache_prepared();
+        }
         match self.value {
+            LiteralValue::Float(value) if !value.is_finite() => {
+                return Err(refuse("a literal has to be a finite number"));
+            }
             LiteralValue::Integer(value) => out.push_sql(&value.to_string()),
-            // `{:e}` has all digits, and is no integer to any database.
-            LiteralValue::Float(value) => out.push_sql(&format!("{value:e}")),
-            LiteralValue::Bool(value) => DB::push_bool(value, &mut out),
+            // As it is written in an index: SQLite compares the text. It has all
+            // digits, and is no integer to any database.
+            LiteralValue::Float(value) => out.push_sql(&format!("{value:?}")),
+            LiteralValue::Bool(true) => out.push_sql("TRUE"),
+            LiteralValue::Bool(false) => out.push_sql("FALSE"),
             LiteralValue::Text(value) => DB::push_text(value, &mut out),
         }
         Ok(())
@@ -280,13 +313,24 @@ impl<DB: Backend> fmt::Debug for Expressions<DB> {
     }
 }
 
+/// An expression over the table `Tab`, for messages that are shorter than
+/// Diesel's.
+#[diagnostic::on_unimplemented(
+    message = "not an expression over the table `{Tab}`",
+    label = "has something else in it than columns of `{Tab}`, `excluded(..)` and queries"
+)]
+pub trait OnTable<Tab> {}
+
+#[diagnostic::do_not_recommend]
+impl<Tab, E: AppearsOnTable<Tab>> OnTable<Tab> for E {}
+
 /// `value` as an expression for the column `C`.
 pub fn assigned<C, E>(value: E) -> E::Expression
 where
     C: Column,
     C::SqlType: SqlType + SingleValue,
     E: AsExpression<C::SqlType>,
-    E::Expression: AppearsOnTable<C::Table>,
+    E::Expression: OnTable<C::Table>,
 {
     value.as_expression()
 }
@@ -294,7 +338,7 @@ where
 /// `condition` as a condition on the rows of `Tab`.
 pub fn condition<Tab, E>(condition: E) -> E
 where
-    E: Expression<SqlType: BoolOrNullableBool> + AppearsOnTable<Tab>,
+    E: Expression<SqlType: BoolOrNullableBool> + OnTable<Tab>,
 {
     condition
 }
@@ -302,7 +346,7 @@ where
 /// `part` as a part of a conflict target on `Tab`.
 pub fn target_part<Tab, E>(part: E) -> E
 where
-    E: Expression + AppearsOnTable<Tab>,
+    E: Expression + OnTable<Tab>,
 {
     part
 }
@@ -310,7 +354,7 @@ where
 /// `predicate` as the predicate of a partial unique index on `Tab`.
 pub fn predicate<Tab, E>(predicate: E) -> E
 where
-    E: Expression<SqlType: BoolOrNullableBool> + AppearsOnTable<Tab>,
+    E: Expression<SqlType: BoolOrNullableBool> + OnTable<Tab>,
 {
     predicate
 }
@@ -367,12 +411,16 @@ pub trait NoFragment<DB: Backend> {
 
 impl<DB: Backend, E> NoFragment<DB> for Written<DB, E> {
     fn __upsert_fragment(&self) -> Fragment<'static, DB> {
-        const {
-            panic!(
-                "an expression in this model's attributes cannot be written on this database: \
-                 write it with functions and operators that the database has, or write a model \
-                 of its own for this database"
-            )
-        }
+        const { cannot_be_written() }
     }
+}
+
+// Without the tracking, rustc would show the inside of `panic!`.
+#[track_caller]
+const fn cannot_be_written<F>() -> F {
+    panic!(
+        "an expression in this model's attributes cannot be written on this database: write it \
+         with functions and operators that the database has, or write a model of its own for this \
+         database"
+    )
 }

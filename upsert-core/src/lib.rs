@@ -7,7 +7,6 @@
 )]
 
 mod builder;
-
 mod chunk;
 pub mod dialect;
 mod engine;
@@ -16,7 +15,7 @@ mod expression;
 mod field;
 mod key;
 mod model;
-mod overrides;
+pub mod overrides;
 mod plan;
 pub mod rule;
 mod select;

@@ -9,7 +9,7 @@ use diesel::result::QueryResult;
 use crate::dialect::{
     Assignment, Condition, ConflictClause, Dialect, Expr, TargetClause, sql_of, unquote,
 };
-use crate::error::refuse;
+use crate::error::{CONSTRAINT, Error, Result, refuse};
 use crate::expression::{Expressions, Fragment};
 use crate::field::{ColumnDef, FieldDef, MAX_COLUMNS, Rule, Supplied, repeats_column};
 use crate::key::Trust;
@@ -41,10 +41,10 @@ pub(crate) struct Model<'f, DB> {
 pub(crate) enum Comparison {
     /// The rows conflict: the key is all of the conflict target.
     Conflict,
-    /// The rows conflict if the fields marked are those of the constraint.
-    Constraint,
-    /// The rows conflict, and others do too: the target is an expression.
-    Expression,
+    /// They are equal in the fields that are marked, for a target that is a
+    /// constraint or expressions. Whether they conflict, and which others do, is
+    /// not known.
+    Marked,
     /// The rows may conflict: the index is a partial one.
     Partial,
     /// Nothing is known.
@@ -67,7 +67,16 @@ struct Planned<'f, DB> {
 
 impl<'f, DB: Dialect> Model<'f, DB> {
     /// The model `R`, with `overriding`.
-    pub(crate) fn of<R>(overriding: Overriding<'f, DB>) -> QueryResult<Self>
+    pub(crate) fn of<R>(overriding: Overriding<'f, DB>) -> Result<Self>
+    where
+        R: Upsertable + BindFields<DB>,
+    {
+        let table = sql_of(&R::from_clause()).map_err(Error::Connection)?;
+        let refused = plain(&table);
+        Self::build::<R>(table, overriding).map_err(|source| Error::of_building(refused, source))
+    }
+
+    fn build<R>(table: String, overriding: Overriding<'f, DB>) -> QueryResult<Self>
     where
         R: Upsertable + BindFields<DB>,
     {
@@ -107,8 +116,11 @@ impl<'f, DB: Dialect> Model<'f, DB> {
             (None, Some(own)) if !is_chosen => Some(own as Fragment<'f, DB>),
             (None, _) => None,
         };
-        if predicate.is_some() && comparison != Comparison::Unknown {
-            comparison = Comparison::Partial;
+        if predicate.is_some() {
+            comparison = match comparison {
+                Comparison::Conflict | Comparison::Partial => Comparison::Partial,
+                Comparison::Marked | Comparison::Unknown => Comparison::Unknown,
+            };
         }
         let newer_by = R::NEWER_BY.and_then(|newer| {
             let mut columns = columns.iter();
@@ -123,12 +135,14 @@ impl<'f, DB: Dialect> Model<'f, DB> {
             newer_by: newer_by.filter(|_| update_if.is_none()),
             update_if: update_if.or(expressions.update_if.map(|it| it as Fragment<'f, DB>)),
             skip_unchanged: skip_unchanged.unwrap_or(R::SKIP_UNCHANGED),
-            table: sql_of(&R::from_clause())?,
+            table,
             columns,
             target,
         };
-        for (column, expression) in overridden {
-            model.override_column(column, expression)?;
+        if !do_nothing {
+            for (column, expression) in overridden {
+                model.override_column(column, expression)?;
+            }
         }
         if let Target::Columns(target) = &model.target {
             model
@@ -154,10 +168,26 @@ impl<'f, DB: Dialect> Model<'f, DB> {
         if let Target::Columns(target) = &self.target {
             if target.contains(&column.name) && column.rule != Rule::Keep {
                 return Err(refuse(format!(
-                    "`{}` is in the conflict target of the call, so it is never updated",
+                    "`{}` is in the conflict target of the call, so it is never updated: leave its \
+                     rule away, or choose another target with `on_conflict(..)`",
                     column.name,
                 )));
             }
+        }
+        let keeps = matches!(
+            column.rule,
+            Rule::Keep | Rule::Touch | Rule::Min | Rule::Fill
+        );
+        if keeps
+            && self
+                .newer_by
+                .is_some_and(|(newer, _)| newer.name == column.name)
+        {
+            return Err(refuse(format!(
+                "`{}` tells which row is newer, so it has to be updated with the rest: leave its \
+                 rule away, or give the call another guard with `update_if(..)`",
+                column.name,
+            )));
         }
         let at = self
             .assignments
@@ -185,17 +215,16 @@ impl<'f, DB: Dialect> Model<'f, DB> {
         let mut assignments = Vec::with_capacity(self.assignments.len());
         for planned in &self.assignments {
             let expression = planned.expression.as_ref().map(|it| Expr::new(&**it));
-            // An update never writes the DEFAULT that stands in for a column
-            // which the row does not supply.
-            let is_supplied = match (expression, planned.position) {
-                (None, Some(position)) => supplied.updated().contains(position),
-                (None, None) => false,
-                (Some(_), _) if unsupplied.is_empty() => true,
-                (Some(expression), _) => {
-                    let sql = expression.sql()?;
-                    !unsupplied.iter().any(|excluded| sql.contains(excluded))
-                }
-            };
+            // An update never writes a column that the row does not supply, nor
+            // the DEFAULT that stands in for one.
+            let own = planned
+                .position
+                .is_none_or(|position| supplied.updated().contains(position));
+            let is_supplied = own
+                && match expression {
+                    Some(expression) => !reads(&expression.sql()?, &unsupplied),
+                    None => planned.position.is_some(),
+                };
             if is_supplied {
                 assignments.push(Assignment {
                     column: planned.column,
@@ -208,7 +237,7 @@ impl<'f, DB: Dialect> Model<'f, DB> {
             // No compared column changes, so none is touched.
             assignments.retain(|it| it.column.rule != Rule::Touch);
         }
-        if assignments.is_empty() {
+        if assignments.is_empty() || !self.guards_hold(supplied, &unsupplied)? {
             return Ok(self.do_nothing());
         }
         let newer = self
@@ -224,6 +253,21 @@ impl<'f, DB: Dialect> Model<'f, DB> {
             skip_unchanged: self.skip_unchanged,
             ..self.do_nothing()
         })
+    }
+
+    /// Can the guards hold for rows that supply `supplied`? A row without the
+    /// column that they read is not newer, whatever the DEFAULT is.
+    fn guards_hold(&self, supplied: Supplied, unsupplied: &[String]) -> QueryResult<bool> {
+        if let Some((newer, _)) = &self.newer_by {
+            let position = self.columns.iter().position(|it| it.name == newer.name);
+            if !position.is_some_and(|position| supplied.updated().contains(position)) {
+                return Ok(false);
+            }
+        }
+        match &self.update_if {
+            Some(update_if) => Ok(!reads(&sql_of(&**update_if)?, unsupplied)),
+            None => Ok(true),
+        }
     }
 
     fn do_nothing(&self) -> ConflictClause<'_, DB> {
@@ -246,8 +290,8 @@ impl<'f, DB: Dialect> Model<'f, DB> {
     /// How the proposed row's values are written of the columns that a row does
     /// not supply.
     fn unsupplied(&self, supplied: Supplied) -> QueryResult<Vec<String>> {
-        let has_expressions = self.assignments.iter().any(|it| it.expression.is_some());
-        if !has_expressions {
+        let mut assignments = self.assignments.iter();
+        if self.update_if.is_none() && !assignments.any(|it| it.expression.is_some()) {
             return Ok(Vec::new());
         }
         (0..self.columns.len())
@@ -276,16 +320,91 @@ impl<'f, DB: Dialect> Model<'f, DB> {
     /// Refuses what cannot be written as SQL for rows that supply `supplied`.
     pub(crate) fn check(&self, supplied: Supplied) -> QueryResult<()> {
         self.check_target()?;
+        self.check_excluded()?;
         self.clause_binds(supplied).map(|_| ())
     }
 
-    /// Refuses a target whose expressions have parameters.
-    pub(crate) fn check_target(&self) -> QueryResult<()> {
+    /// Refuses `excluded` of a column that the model does not have: it would be
+    /// the column's DEFAULT in every row.
+    fn check_excluded(&self) -> QueryResult<()> {
+        // `excluded."` or `VALUES(``, and all that may stand behind it.
+        let name = "upsert";
+        let any = sql_of::<DB>(&ExcludedColumn(name))?;
+        let before = any.split(name).next().unwrap_or_default();
+        let known: Vec<String> = self
+            .columns
+            .iter()
+            .map(|column| sql_of::<DB>(&ExcludedColumn(column.name)))
+            .collect::<QueryResult<_>>()?;
+        let expressions = self
+            .assignments
+            .iter()
+            .filter_map(|it| it.expression.as_ref());
+        for expression in expressions.chain(&self.update_if) {
+            let sql = sql_of(&**expression)?;
+            for (at, _) in sql.match_indices(before) {
+                let read = &sql[at..];
+                if !known.iter().any(|known| read.starts_with(known.as_str())) {
+                    let column = read[before.len()..].split(['"', '`']).next();
+                    return Err(refuse(format!(
+                        "an expression reads `excluded({column})`, but the model does not have \
+                         the column, so no row proposes a value for it: add a field for it, or \
+                         write the value into the expression",
+                        column = column.unwrap_or_default(),
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses to compare rows by a part of the target.
+    pub(crate) fn check_compares(&self) -> QueryResult<()> {
+        if self.keys.is_empty() {
+            return Err(refuse(
+                "the model does not say by which columns its rows are compared, which \
+                 `on_duplicate(..)` needs: mark their fields with `#[conflict_key]`",
+            ));
+        }
+        let Target::Expressions(parts) = &self.target else {
+            return Ok(());
+        };
+        for part in parts {
+            let sql = unquoted(&sql_of(&**part)?);
+            let unmarked = (0..self.columns.len()).filter(|i| !self.keys.contains(i));
+            for column in unmarked.map(|i| self.columns[i].name) {
+                if mentions(&sql, &column.to_lowercase()) {
+                    return Err(refuse(format!(
+                        "`{column}` is in the conflict target, but rows are not compared by it, \
+                         which `on_duplicate(..)` needs: mark its field with `#[conflict_key]`",
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a target whose expressions have parameters, or that is no target.
+    fn check_target(&self) -> QueryResult<()> {
+        if self.predicate.is_some() && matches!(self.target, Target::Constraint(_)) {
+            return Err(refuse(
+                "a constraint has no predicate: leave `filter_target(..)` away, or name the \
+                 index's columns in `on_conflict(..)`",
+            ));
+        }
+        let excluded = sql_of::<DB>(&ExcludedColumn(""))?;
+        let excluded = excluded.trim_end_matches(['"', '`', ')']);
         let mut parts: Vec<&Fragment<'f, DB>> = self.predicate.iter().collect();
         if let Target::Expressions(expressions) = &self.target {
             parts.extend(expressions);
         }
         for part in parts {
+            if sql_of(&**part)?.contains(excluded) {
+                return Err(refuse(
+                    "the conflict target reads `excluded(..)`, but the index has only rows of the \
+                     table: a condition on the proposed row is a guard, `update_if(..)`",
+                ));
+            }
             if has_placeholder(&sql_of(&**part)?, placeholder::<DB>()) {
                 return Err(refuse(
                     "the conflict target has a parameter, which keeps the database from finding \
@@ -302,7 +421,7 @@ impl<'f, DB: Dialect> Model<'f, DB> {
     pub(crate) fn target_names(&self) -> Vec<String> {
         match &self.target {
             Target::Columns(columns) => columns.iter().map(|it| (*it).to_owned()).collect(),
-            Target::Constraint(name) => vec![format!("constraint {name}")],
+            Target::Constraint(name) => vec![format!("{CONSTRAINT}{name}")],
             Target::Expressions(parts) => parts.iter().map(|it| self.unqualified(&**it)).collect(),
         }
     }
@@ -327,10 +446,7 @@ impl<'f, DB: Dialect> Model<'f, DB> {
 
     /// The table's name without quotes, for errors.
     pub(crate) fn plain_table(&self) -> String {
-        match unquote(&self.table) {
-            (Some(schema), table) => format!("{schema}.{table}"),
-            (None, table) => table,
-        }
+        plain(&self.table)
     }
 }
 
@@ -348,14 +464,22 @@ impl Comparison {
         match self {
             Self::Conflict => Trust::Exact,
             // The row that is inserted by the one may not be the other's.
-            Self::Constraint | Self::Partial => Trust::Classes,
-            Self::Expression | Self::Unknown => Trust::None,
+            Self::Partial => Trust::Classes,
+            Self::Marked | Self::Unknown => Trust::None,
         }
     }
 
     /// Do two rows with equal keys have the same key?
     pub(crate) const fn knows_equal(self) -> bool {
         !matches!(self, Self::Partial | Self::Unknown)
+    }
+}
+
+/// A table's name without quotes.
+fn plain(table: &str) -> String {
+    match unquote(table) {
+        (Some(schema), table) => format!("{schema}.{table}"),
+        (None, table) => table,
     }
 }
 
@@ -377,10 +501,9 @@ fn planned<'f, DB>(
 where
     DB: Dialect,
 {
-    let mut expressions = expressions.into_iter().peekable();
     let mut assignments = Vec::new();
     let mut given: Vec<Option<Fragment<'f, DB>>> = columns.iter().map(|_| None).collect();
-    for (position, expression) in expressions.by_ref() {
+    for (position, expression) in expressions {
         if let Some(slot) = given.get_mut(position) {
             *slot = Some(expression);
         }
@@ -419,12 +542,10 @@ where
         names.iter().filter_map(position).collect()
     };
     let marked: Vec<usize> = (0..columns.len()).filter(|i| columns[*i].is_key).collect();
-    let known = |comparison| {
-        if marked.is_empty() {
-            Comparison::Unknown
-        } else {
-            comparison
-        }
+    let comparison = if marked.is_empty() {
+        Comparison::Unknown
+    } else {
+        Comparison::Marked
     };
     match (chosen, R::TARGET) {
         (Some(ChosenTarget::Columns(names)), _) => (
@@ -437,11 +558,9 @@ where
             (Target::Constraint(name), Vec::new(), Comparison::Unknown)
         }
         (None, TargetDef::Constraint(name)) => {
-            let comparison = known(Comparison::Constraint);
             (Target::Constraint(name.to_owned()), marked, comparison)
         }
         (None, TargetDef::Expressions) => {
-            let comparison = known(Comparison::Expression);
             let expressions = expressions.into_iter().map(|it| it as Fragment<'f, DB>);
             (
                 Target::Expressions(expressions.collect()),
@@ -468,19 +587,40 @@ fn placeholder<DB: Dialect>() -> char {
     builder.finish().chars().next().unwrap_or('?')
 }
 
+/// Does the expression `sql` read one of `excluded`, however it is quoted?
+fn reads(sql: &str, excluded: &[String]) -> bool {
+    if excluded.is_empty() {
+        return false;
+    }
+    let sql = unquoted(sql);
+    excluded.iter().any(|it| mentions(&sql, &unquoted(it)))
+}
+
+/// SQL without the quotes of its names, in lower case.
+pub(crate) fn unquoted(sql: &str) -> String {
+    sql.replace(['"', '`'], "").to_lowercase()
+}
+
+/// Does `words` stand in `sql` and not in a longer word?
+pub(crate) fn mentions(sql: &str, words: &str) -> bool {
+    let is_word = |char: char| char.is_alphanumeric() || matches!(char, '_' | '$');
+    sql.match_indices(words).any(|(at, _)| {
+        let (before, after) = (&sql[..at], &sql[at + words.len()..]);
+        !before.ends_with(is_word) && !after.starts_with(is_word)
+    })
+}
+
 /// Is there a placeholder outside of quotes?
 fn has_placeholder(sql: &str, placeholder: char) -> bool {
     let mut quote = None;
-    for char in sql.chars() {
+    sql.chars().any(|char| {
         match quote {
             Some(open) if char == open => quote = None,
-            Some(_) => {}
             None if matches!(char, '\'' | '"' | '`') => quote = Some(char),
-            None if char == placeholder => return true,
-            None => {}
+            _ => {}
         }
-    }
-    false
+        quote.is_none() && char == placeholder
+    })
 }
 
 /// The proposed row's value of a column.

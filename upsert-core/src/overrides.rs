@@ -1,8 +1,25 @@
-//! What a call says instead of its model.
+//! What a call says instead of its model: the types in the list `O` of
+//! [`Upsert`](crate::Upsert), for functions that return a call.
+//!
+//! ```
+//! # include!("doctest_setup.rs");
+//! # fn main() {
+//! use upsert_core::Upsert;
+//! use upsert_core::overrides::WithSkipUnchanged;
+//!
+//! fn import<'r>(
+//!     rows: &'r [Product<'r>],
+//! ) -> Upsert<'r, &'r Product<'r>, &'r Product<'r>, ((), WithSkipUnchanged)> {
+//!     upsert_core::upsert(rows).skip_unchanged(true)
+//! }
+//! # let _ = import(&[]);
+//! # }
+//! ```
 
 use core::fmt;
 
 use diesel::expression::TypedExpressionType;
+use diesel::prelude::Column;
 use diesel::query_builder::QueryFragment;
 use diesel::sql_types::{SingleValue, SqlType};
 
@@ -11,6 +28,8 @@ use crate::expression::Fragment;
 use crate::field::ColumnDef;
 use crate::target::ChosenTarget;
 use crate::value::Nullability;
+
+pub use crate::target::{FilterTarget, OnColumns};
 
 /// The overrides of a call, which can be written for the database `DB`.
 ///
@@ -187,21 +206,16 @@ macro_rules! override_methods {
         where
             T: $crate::target::ConflictTarget<<$model as $crate::Fields>::Table, How>,
         {
-            const {
-                assert!(
-                    $crate::field::has_columns(<$model as $crate::Fields>::FIELDS, T::COLUMNS),
-                    "a column in `on_conflict(..)` is not a column of the model\nhelp: name \
-                     columns that the model has fields for"
-                );
-            }
+            const { $crate::target::check_columns(<$model as $crate::Fields>::FIELDS, T::COLUMNS) }
             self.with(target.into_override())
         }
 
         /// Gives the predicate of the partial unique index that is the conflict
         /// target, on PostgreSQL and SQLite.
         ///
-        /// Values in it have to be written as [`literal`](crate::literal). Rows
-        /// for which it is false never conflict.
+        /// It goes with the target of the last `on_conflict(..)` before it. Values in
+        /// it have to be written as [`literal`](crate::literal). Rows for which it
+        /// is false never conflict.
         ///
         /// ```sql
         /// ON CONFLICT ("email") WHERE ("users"."deleted" = FALSE)
@@ -216,7 +230,7 @@ macro_rules! override_methods {
         ) -> $builder<$lifetime, $rows, $model, (O, $crate::target::FilterTarget<P>)>
         where
             P: ::diesel::Expression<SqlType: ::diesel::sql_types::BoolOrNullableBool>
-                + ::diesel::AppearsOnTable<<$model as $crate::Fields>::Table>,
+                + $crate::expression::OnTable<<$model as $crate::Fields>::Table>,
         {
             self.with($crate::target::FilterTarget(predicate))
         }
@@ -249,12 +263,10 @@ macro_rules! override_methods {
             value: V,
         ) -> $builder<$lifetime, $rows, $model, (O, $crate::overrides::WithExpression<V::Expression>)>
         where
-            C: ::diesel::Column<
-                    Table = <$model as $crate::Fields>::Table,
-                    SqlType: $crate::overrides::ColumnType,
-                >,
+            C: ::diesel::Column<SqlType: $crate::overrides::ColumnType>
+                + $crate::overrides::ColumnOf<<$model as $crate::Fields>::Table>,
             V: ::diesel::expression::AsExpression<C::SqlType>,
-            V::Expression: ::diesel::AppearsOnTable<C::Table>,
+            V::Expression: $crate::expression::OnTable<C::Table>,
         {
             let _ = column;
             self.with($crate::overrides::WithExpression {
@@ -273,12 +285,10 @@ macro_rules! override_methods {
             value: V,
         ) -> $builder<$lifetime, $rows, $model, (O, $crate::overrides::WithExpression<V::Expression>)>
         where
-            C: ::diesel::Column<
-                    Table = <$model as $crate::Fields>::Table,
-                    SqlType: $crate::overrides::ColumnType,
-                >,
+            C: ::diesel::Column<SqlType: $crate::overrides::ColumnType>
+                + $crate::overrides::ColumnOf<<$model as $crate::Fields>::Table>,
             V: ::diesel::expression::AsExpression<C::SqlType>,
-            V::Expression: ::diesel::AppearsOnTable<C::Table>,
+            V::Expression: $crate::expression::OnTable<C::Table>,
         {
             let _ = column;
             self.with($crate::overrides::WithExpression {
@@ -300,10 +310,8 @@ macro_rules! override_methods {
             rule: N,
         ) -> $builder<$lifetime, $rows, $model, (O, $crate::overrides::WithRule)>
         where
-            C: ::diesel::Column<
-                    Table = <$model as $crate::Fields>::Table,
-                    SqlType: $crate::overrides::ColumnType,
-                >,
+            C: ::diesel::Column<SqlType: $crate::overrides::ColumnType>
+                + $crate::overrides::ColumnOf<<$model as $crate::Fields>::Table>,
             N: $crate::rule::RuleFor<C::SqlType>,
         {
             let _ = (column, rule);
@@ -338,7 +346,7 @@ macro_rules! override_methods {
         ) -> $builder<$lifetime, $rows, $model, (O, $crate::overrides::WithGuard<P>)>
         where
             P: ::diesel::Expression<SqlType: ::diesel::sql_types::BoolOrNullableBool>
-                + ::diesel::AppearsOnTable<<$model as $crate::Fields>::Table>,
+                + $crate::expression::OnTable<<$model as $crate::Fields>::Table>,
         {
             self.with($crate::overrides::WithGuard(condition))
         }
@@ -352,7 +360,8 @@ macro_rules! override_methods {
             self.with($crate::overrides::WithSkipUnchanged(skip))
         }
 
-        /// Leaves the rows that exist as they are, whatever the model says.
+        /// Leaves the rows that exist as they are, whatever the model and the rest
+        /// of the call say.
         pub fn do_nothing(
             self,
         ) -> $builder<$lifetime, $rows, $model, (O, $crate::overrides::WithDoNothing)> {
@@ -361,6 +370,16 @@ macro_rules! override_methods {
     };
 }
 pub(crate) use override_methods;
+
+/// A column of the table `Tab`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a column of the table `{Tab}`",
+    label = "not a column of `{Tab}`"
+)]
+pub trait ColumnOf<Tab> {}
+
+#[diagnostic::do_not_recommend]
+impl<Tab, C: Column<Table = Tab>> ColumnOf<Tab> for C {}
 
 /// The SQL type of a column that can be written.
 pub trait ColumnType: SqlType<IsNull: Nullability> + SingleValue + TypedExpressionType {}

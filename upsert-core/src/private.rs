@@ -8,16 +8,16 @@ pub use crate::dialect::{
     Dialect, SupportsConstraintTarget, SupportsExpressionTarget, SupportsPartialTarget,
 };
 pub use crate::expression::{
-    AsFragment, Expressions, NoFragment, Written, assigned, condition, excluded, literal,
-    predicate, target_part,
+    AsFragment, Expressions, NoFragment, Written, assigned, condition, constant as literal,
+    excluded, predicate, target_part,
 };
 pub use crate::field::{
     ColumnDef, ColumnSet, FieldDef, Rule, Supplied, count_columns, has_columns, has_compared,
     has_key, has_update,
 };
-pub use crate::rule::{self, check_rule};
+pub use crate::rule::{self, RuleFor};
 pub use crate::select::SelectFields;
-pub use crate::target::TargetDef;
+pub use crate::target::{ConflictTarget, TargetDef};
 pub use crate::upsertable::{BindFields, Fields, NewerBy, Upsertable};
 pub use crate::value::{AsPlain, AsUnknown, Bind, Nullability, Plain, Probe, ValueVisitor, Whole};
 
@@ -69,40 +69,9 @@ on_backend!($ __on_sqlite if "sqlite": diesel::sqlite::Sqlite);
 on_backend!($ __on_postgres if "postgres": diesel::pg::Pg);
 on_backend!($ __on_mysql if "mysql": diesel::mysql::Mysql);
 
-use crate::target::{Many, One};
 use diesel::backend::Backend;
-use diesel::prelude::Column;
 use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::result::QueryResult;
-
-/// The names of a table's primary key columns.
-///
-/// `How` keeps the implementation for a column and those for tuples of columns
-/// apart; it is always inferred.
-pub trait PrimaryKey<How> {
-    /// The names, in the order of `table!`.
-    const NAMES: &'static [&'static str];
-}
-
-impl<C: Column> PrimaryKey<One> for C {
-    const NAMES: &'static [&'static str] = &[C::NAME];
-}
-
-macro_rules! primary_key_tuples {
-    ($first:ident $($rest:ident)*) => {
-        impl<$first: Column, $($rest: Column),*> PrimaryKey<Many> for ($first, $($rest,)*) {
-            const NAMES: &'static [&'static str] = &[$first::NAME, $($rest::NAME),*];
-        }
-        primary_key_tuples!($($rest)*);
-    };
-    () => {};
-}
-
-// No database has a longer key: 32 columns on PostgreSQL, 16 on MySQL.
-primary_key_tuples!(
-    C1 C2 C3 C4 C5 C6 C7 C8 C9 C10 C11 C12 C13 C14 C15 C16
-    C17 C18 C19 C20 C21 C22 C23 C24 C25 C26 C27 C28 C29 C30 C31 C32
-);
 
 /// A query fragment that cannot be made, for models whose attributes are wrong.
 #[derive(Debug)]

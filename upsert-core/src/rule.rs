@@ -60,7 +60,3 @@ pub struct Newer;
 impl<ST: SqlOrd> RuleFor<ST> for Newer {
     const RULE: Rule = Rule::Update;
 }
-
-/// Stops the compilation where the rule `R` cannot be applied to `ST`.
-#[doc(hidden)]
-pub const fn check_rule<R: RuleFor<ST>, ST>() {}

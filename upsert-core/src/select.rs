@@ -90,7 +90,7 @@ impl<'f, Q, R: Upsertable, O> UpsertFrom<'f, Q, R, O> {
     ///
     /// # Errors
     ///
-    /// [`Error::Connection`] if the call cannot be written as SQL.
+    /// [`Error::Refused`] if the call cannot be written as SQL.
     pub fn statement<DB>(self) -> Result<UpsertFromStatement<'f, DB, Q>>
     where
         DB: Dialect,
@@ -98,10 +98,10 @@ impl<'f, Q, R: Upsertable, O> UpsertFrom<'f, Q, R, O> {
         Q: QueryFragment<DB>,
         O: Overrides<'f, DB>,
     {
-        let model = Model::of::<R>(Overriding::of(self.overrides)).map_err(Error::Connection)?;
+        let model = Model::of::<R>(Overriding::of(self.overrides))?;
         model
             .check(all_columns(&model))
-            .map_err(Error::Connection)?;
+            .map_err(|source| Error::of_building(model.plain_table(), source))?;
         Ok(UpsertFromStatement {
             model,
             query: self.query,
@@ -139,7 +139,7 @@ where
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         let names = self.model.columns.iter().map(|column| column.name);
         push_insert_into(&self.model.table, names, &mut out)?;
-        DB::push_select(&self.query, out.reborrow())?;
+        DB::push_select(&self.query, self.model.columns.len(), out.reborrow())?;
         let conflict = self.model.conflict(all_columns(&self.model))?;
         DB::push_conflict_clause(&conflict, &mut out)
     }

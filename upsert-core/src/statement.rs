@@ -10,6 +10,7 @@ use diesel::serialize::ToSql;
 use diesel::sql_types::{HasSqlType, SqlType};
 
 use crate::dialect::{ConflictClause, Dialect};
+use crate::error::{Error, Result, refuse};
 use crate::field::{ColumnDef, Supplied};
 use crate::model::Model;
 use crate::upsertable::{BindFields, Fields};
@@ -203,9 +204,20 @@ where
         }
     }
 
-    /// Refuses what cannot be written as SQL.
-    pub(crate) fn check(&self) -> QueryResult<()> {
-        self.model.check(self.supplied)
+    /// Refuses what is not one statement, or cannot be written as SQL.
+    pub(crate) fn check(&self) -> Result<()> {
+        let mut rows = self.rows.iter();
+        let refusal = if self.rows.is_empty() {
+            Err(refuse("a statement needs at least one row"))
+        } else if rows.any(|row| self.batch.supplied(*row) != self.supplied) {
+            Err(refuse(
+                "the rows of one statement have to supply the same columns: sort them by which \
+                 fields are `None`, or `execute` the call instead of its statement",
+            ))
+        } else {
+            self.model.check(self.supplied)
+        };
+        refusal.map_err(|source| Error::of_building(self.model.plain_table(), source))
     }
 }
 
@@ -216,20 +228,6 @@ where
     R: BindFields<DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        if self.rows.is_empty() {
-            return Err(DieselError::QueryBuilderError(
-                "a statement needs at least one row".into(),
-            ));
-        }
-        if self
-            .rows
-            .iter()
-            .any(|row| self.batch.supplied(*row) != self.supplied)
-        {
-            return Err(DieselError::QueryBuilderError(
-                "the rows of one statement have to supply the same columns".into(),
-            ));
-        }
         out.unsafe_to_cache_prepared();
         let inserted: Vec<usize> = self.supplied.inserted().iter().collect();
         let names = inserted

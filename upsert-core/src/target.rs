@@ -5,6 +5,7 @@ use diesel::query_builder::QueryFragment;
 
 use crate::dialect::{Dialect, SupportsConstraintTarget, SupportsPartialTarget};
 use crate::expression::Fragment;
+use crate::field::{FieldDef, has_columns};
 use crate::overrides::{Override, Overriding};
 
 /// A model's conflict target, as far as it is known without a database.
@@ -42,6 +43,7 @@ pub trait ConflictTarget<Tab, How> {
     fn into_override(self) -> Self::Override;
 }
 
+#[diagnostic::do_not_recommend]
 impl<Tab, C: Column<Table = Tab>> ConflictTarget<Tab, One> for C {
     const COLUMNS: &'static [&'static str] = &[C::NAME];
 
@@ -54,6 +56,7 @@ impl<Tab, C: Column<Table = Tab>> ConflictTarget<Tab, One> for C {
 
 macro_rules! column_tuples {
     ($first:ident $($rest:ident)*) => {
+        #[diagnostic::do_not_recommend]
         impl<Tab, $first, $($rest),*> ConflictTarget<Tab, Many> for ($first, $($rest,)*)
         where
             $first: Column<Table = Tab>,
@@ -107,6 +110,7 @@ impl<Tab> ConflictTarget<Tab, One> for OnConstraint {
 impl<'f, DB: SupportsConstraintTarget> Override<'f, DB> for OnConstraint {
     fn apply(self, into: &mut Overriding<'f, DB>) {
         into.target = Some(ChosenTarget::Constraint(self.0));
+        into.target_where = None;
     }
 }
 
@@ -117,6 +121,7 @@ pub struct OnColumns(&'static [&'static str]);
 impl<'f, DB: Dialect> Override<'f, DB> for OnColumns {
     fn apply(self, into: &mut Overriding<'f, DB>) {
         into.target = Some(ChosenTarget::Columns(self.0));
+        into.target_where = None;
     }
 }
 
@@ -133,6 +138,17 @@ where
         let predicate: Fragment<'f, DB> = Box::new(self.0);
         into.target_where = Some(predicate);
     }
+}
+
+/// Stops the compilation where one of `columns` is not among `fields`.
+// Without the tracking, rustc would show the inside of `assert!`.
+#[track_caller]
+pub(crate) const fn check_columns(fields: &[FieldDef], columns: &[&str]) {
+    assert!(
+        has_columns(fields, columns),
+        "a column in `on_conflict(..)` is not a column of the model\nhelp: name columns that the \
+         model has fields for"
+    );
 }
 
 /// One column, or anything that is no tuple. See [`ConflictTarget`].

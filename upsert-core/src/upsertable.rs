@@ -128,14 +128,15 @@ pub trait Upsertable: Fields + Sized {
     /// have any length. If it yields nothing, nothing is sent.
     ///
     /// Returns how many of the rows were inserted or updated. A row that is
-    /// updated to what it was counts; one that `do_nothing` leaves as it is does
-    /// not.
+    /// updated to what it was counts; one that `do_nothing`, a guard or
+    /// `skip_unchanged` leaves as it is does not.
     ///
     /// Rows with the same conflict key end as if they had been upserted one by
     /// one in the order of the input; [`upsert`](crate::upsert) has other
     /// policies. Where a later row writes over all that an earlier one would
     /// have written, the earlier one may not be sent: the database then does not
-    /// check its values, and no trigger sees it.
+    /// check its values, and no trigger sees it. That is never so under a guard,
+    /// nor with another rule than `update` and `keep`.
     ///
     /// The statements are sent in one transaction, inside of the caller's in a
     /// savepoint; a single statement outside of one is sent alone. Rows are
@@ -143,6 +144,12 @@ pub trait Upsertable: Fields + Sized {
     /// but two calls in one transaction are not sorted together. Triggers see
     /// rows in that order. On PostgreSQL and MySQL a conflicting row uses up a
     /// value of a serial column.
+    ///
+    /// **On MySQL and MariaDB the server picks the unique index**, any of the
+    /// table's, not only the conflict target's. A row that it finds by another
+    /// one is not updated; the call fails with
+    /// [`OtherUniqueIndex`](crate::Error::OtherUniqueIndex), as it does on
+    /// databases that know the target.
     ///
     /// ```sql
     /// INSERT INTO "products" ("sku", "name") VALUES ($1, $2), ($3, $4)
@@ -194,9 +201,12 @@ pub trait Upsertable: Fields + Sized {
     /// without bringing them to the application.
     ///
     /// `query` is any Diesel query that selects the model's columns in the order
-    /// of its fields, with their SQL types. It is one statement: on PostgreSQL a
-    /// query that yields a conflict key twice fails, elsewhere its rows are
-    /// applied in the order in which it yields them.
+    /// of its fields, with their SQL types. Each row supplies every column: a NULL
+    /// is NULL, where `None` in a row may mean "not supplied". It is one
+    /// statement: on PostgreSQL a query that yields a conflict key twice fails,
+    /// elsewhere its rows are applied in the order in which it yields them.
+    ///
+    /// MySQL needs 8.0, MariaDB 10.3.
     ///
     /// ```sql
     /// INSERT INTO "products" ("sku", "name") SELECT .. FROM "offers"

@@ -271,7 +271,9 @@ impl<'a> FieldAttrs<'a> {
             let expression = match value {
                 Rule::Set => Some(parse::expression(key, input, symbol)?),
                 Rule::Touch if !parse::is_at_end(input) => {
-                    Some(parse::expression(key, input, symbol)?)
+                    let form = symbol.other_form.unwrap_or(symbol.form);
+                    let with_value = Symbol { form, ..symbol };
+                    Some(parse::expression(key, input, with_value)?)
                 }
                 _ => {
                     once.bare(symbol, input)?;

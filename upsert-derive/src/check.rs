@@ -23,10 +23,21 @@ pub(crate) struct Checks {
 pub(crate) fn checks(container: &Container<'_>, paths: &Paths<'_>) -> Checks {
     let p = paths.private(site());
     if container.has_embedded() {
-        let fields = quote_spanned!(site()=> <Self as #p::Fields>::FIELDS);
-        let inside = block(paths, &fields, &with_embedded(container, paths));
-        let beside = use_check(container, paths);
-        return Checks { inside, beside };
+        let asserts = with_embedded(container, paths);
+        // What depends on the struct's parameters is checked where it is used.
+        let Some(model) = without_parameters(container) else {
+            let fields = quote_spanned!(site()=> <Self as #p::Fields>::FIELDS);
+            return Checks {
+                inside: block(paths, &fields, &asserts),
+                beside: TokenStream::new(),
+            };
+        };
+        let fields = quote_spanned!(site()=> <#model as #p::Fields>::FIELDS);
+        let block = block(paths, &fields, &asserts);
+        return Checks {
+            inside: TokenStream::new(),
+            beside: quote_spanned!(site()=> const _: () = { #block };),
+        };
     }
     // The columns do not depend on the struct's parameters, so that this can
     // stand outside of the impl.
@@ -87,21 +98,14 @@ fn block(paths: &Paths<'_>, fields: &TokenStream, asserts: &[TokenStream]) -> To
     }
 }
 
-/// Evaluates `CHECK` where the model is declared, which a generic model's
-/// cannot be.
-fn use_check(container: &Container<'_>, paths: &Paths<'_>) -> TokenStream {
-    let p = paths.private(site());
+/// The model as a type, where it has no parameters but lifetimes.
+fn without_parameters(container: &Container<'_>) -> Option<TokenStream> {
     let name = &container.original.ident;
     let generics = &container.original.generics;
     let is_generic =
         generics.type_params().next().is_some() || generics.const_params().next().is_some();
-    if is_generic {
-        return TokenStream::new();
-    }
     let lifetimes = generics.lifetimes().map(|_| quote_spanned!(site()=> '_));
-    quote_spanned! {site()=>
-        const _: () = <#name<#(#lifetimes),*> as #p::Upsertable>::CHECK;
-    }
+    (!is_generic).then(|| quote_spanned!(site()=> #name<#(#lifetimes),*>))
 }
 
 /// Without `#[conflict_key]`, the model has the columns of the primary key.
@@ -296,7 +300,9 @@ pub(crate) fn rules(container: &Container<'_>, paths: &Paths<'_>) -> TokenStream
         let p = paths.private(span);
         let rule = Ident::new(rule, span);
         let st = paths.sql_type_at(span, column);
-        quote_spanned!(span=> const _: () = #p::check_rule::<#p::rule::#rule, #st>();)
+        quote_spanned! {span=>
+            const _: #p::Rule = <#p::rule::#rule as #p::rule::RuleFor<#st>>::RULE;
+        }
     });
     checks.collect()
 }

@@ -93,7 +93,7 @@ pub(crate) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> O
     names
         .map(|name| (edit_distance(word, name), name))
         // A third of a word mistyped is a slip, more is another word.
-        .filter(|(distance, name)| *distance <= name.len().max(3) / 3)
+        .filter(|(distance, name)| *distance <= name.len().max(3) / 3 && *distance < name.len())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
 }
@@ -142,5 +142,6 @@ mod tests {
         assert_eq!(nearest("kep"), Some("keep"));
         assert_eq!(nearest("merge"), None);
         assert_eq!(nearest("x"), None);
+        assert_eq!(super::nearest("2", ["0", "1"].into_iter()), None);
     }
 }

@@ -1,13 +1,14 @@
 //! The impls. What comes here is valid, and nothing here fails.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::quote_spanned;
+use quote::{ToTokens, quote_spanned};
 use syn::{Generics, Lifetime, parse_quote};
 
 use crate::ast::Container;
 use crate::bound::{self, Binds};
 use crate::expression::Expressions;
 use crate::paths::{Paths, site};
+use crate::tokens::find_ident;
 use crate::{check, fields, guard, target, visit};
 
 pub(crate) fn expand(container: &Container<'_>) -> TokenStream {
@@ -54,7 +55,7 @@ fn bind_fields(container: &Container<'_>, paths: &Paths<'_>) -> TokenStream {
     let p = paths.private(site());
     let name = &container.original.ident;
     let table = &container.table;
-    let db = Ident::new("__UpsertDB", site());
+    let db = database(container);
     let generics = with_db(&container.original.generics, &db);
     let (impl_generics, ..) = generics.split_for_impl();
     let (_, ty_generics, _) = container.original.generics.split_for_impl();
@@ -99,6 +100,15 @@ fn bind_fields(container: &Container<'_>, paths: &Paths<'_>) -> TokenStream {
             #method
         }
     }
+}
+
+/// The parameter of `BindFields`, which rustc shows to users: a name of theirs,
+/// unless the struct has it.
+pub(crate) fn database(container: &Container<'_>) -> Ident {
+    let name = "DB";
+    let input = container.original.to_token_stream();
+    let is_taken = find_ident(input, &|ident| ident == name).is_some();
+    Ident::new(if is_taken { "__UpsertDB" } else { name }, site())
 }
 
 pub(crate) fn with_db(generics: &Generics, db: &Ident) -> Generics {

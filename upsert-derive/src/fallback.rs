@@ -1,11 +1,11 @@
 //! Impls that stand in for those of a struct with errors, so that its uses are
 //! not errors too.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::TokenStream;
 use quote::quote_spanned;
 
 use crate::ast::Container;
-use crate::expand::{in_const, with_db};
+use crate::expand::{database, in_const, with_db};
 use crate::paths::{Paths, site};
 use crate::target;
 
@@ -16,7 +16,7 @@ pub(crate) fn expand(container: &Container<'_>, errors: &syn::Error) -> TokenStr
     let paths = Paths::new(container);
     let p = paths.private(site());
     let name = &input.ident;
-    let db = Ident::new("__UpsertDB", site());
+    let db = database(container);
     let (impl_generics, ty_generics, where_clause) = input.generics.split_for_impl();
     let generics = with_db(&input.generics, &db);
     let (bind_impl_generics, ..) = generics.split_for_impl();

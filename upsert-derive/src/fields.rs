@@ -5,7 +5,8 @@ use quote::{ToTokens, quote_spanned};
 
 use crate::ast::{Column, Container, Field, Kind, NoneMeans};
 use crate::paths::{Paths, site};
-use crate::{bound, rewrite, row};
+use crate::tokens::find_ident;
+use crate::{bound, rewrite, row, ty};
 
 /// `impl Fields`.
 pub(crate) fn expand(container: &Container<'_>, paths: &Paths<'_>) -> TokenStream {
@@ -19,13 +20,13 @@ pub(crate) fn expand(container: &Container<'_>, paths: &Paths<'_>) -> TokenStrea
     let conversions: Vec<_> = container
         .fields
         .iter()
-        .filter_map(|it| conversion(it, paths))
+        .filter_map(|it| conversion(container, it, paths))
         .collect();
     // Clippy minds a `()` that is written down.
     let conversions =
         (!conversions.is_empty()).then(|| quote_spanned!(site()=> (#(#conversions,)*)));
     let supplied = supplied(container, paths);
-    let convert_self = convert_self(site());
+    let convert_self = convert_self(container, site());
     let allow = allow_in_default(container);
     quote_spanned! {site()=>
         #[automatically_derived]
@@ -69,9 +70,15 @@ fn converted_tys(container: &Container<'_>, paths: &Paths<'_>) -> TokenStream {
 }
 
 /// The receiver of `Fields::convert`, which is the `self` of the user's
-/// expressions in it.
-fn convert_self(span: Span) -> Ident {
-    Ident::new("self", Span::call_site().located_at(span))
+/// expressions in it. A struct made by a `macro_rules!` macro may have it from
+/// the macro's caller.
+fn convert_self(container: &Container<'_>, span: Span) -> Ident {
+    let defaults = container.fields.iter().filter_map(Field::default);
+    let written = defaults
+        .filter_map(|default| find_ident(default.to_token_stream(), &|ident| ident == "self"));
+    let site = written.map(|ident| ident.span()).next();
+    let site = site.unwrap_or_else(Span::call_site);
+    Ident::new("self", site.located_at(span))
 }
 
 // In `default = (a + b)`, rustc would mind the parentheses.
@@ -81,11 +88,15 @@ fn allow_in_default(container: &Container<'_>) -> Option<TokenStream> {
     defaults.next().map(|_| allow)
 }
 
-fn conversion(field: &Field<'_>, paths: &Paths<'_>) -> Option<TokenStream> {
+fn conversion(
+    container: &Container<'_>,
+    field: &Field<'_>,
+    paths: &Paths<'_>,
+) -> Option<TokenStream> {
     let p = paths.private(field.span);
     let span = field.span;
     let member = &field.member;
-    let receiver = convert_self(span);
+    let receiver = convert_self(container, span);
     if let Kind::Embedded = field.kind {
         let inner = row::embedded_ty(field);
         let value = row::embedded_value(field, &receiver);
@@ -93,9 +104,16 @@ fn conversion(field: &Field<'_>, paths: &Paths<'_>) -> Option<TokenStream> {
     }
     if let Some(default) = field.default() {
         let default = rewrite::grouped(default);
+        // It is a value of the type that the field names, and not yet an
+        // argument of `Some`, of which rustc would tell too.
+        let ty = ty::inside_of_option(field.written_ty());
+        let ty = ty.map(|ty| quote_spanned!(span=> : #ty));
         return Some(quote_spanned! {span=>
             match &#receiver.#member {
-                #p::core::option::Option::None => #p::core::option::Option::Some(#default),
+                #p::core::option::Option::None => {
+                    let __upsert_default #ty = #default;
+                    #p::core::option::Option::Some(__upsert_default)
+                }
                 _ => #p::core::option::Option::None,
             }
         });

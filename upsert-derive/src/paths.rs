@@ -4,6 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 
 use crate::ast::{Column, Container, Field};
+use crate::tokens;
 
 /// Where everything but the user's own tokens is made. What the user should
 /// see the fault of is made at the user's span, with the same hygiene: a
@@ -25,20 +26,28 @@ impl<'a> Paths<'a> {
     /// `::upsert_core::__private`, shown at `span`: an error in a path that is
     /// partly elsewhere would be shown at all that lies between.
     pub(crate) fn private(&self, span: Span) -> TokenStream {
-        let krate = self.container.krate.to_token_stream();
-        let krate: TokenStream = krate
-            .into_iter()
-            .map(|mut token| {
-                token.set_span(token.span().located_at(span));
-                token
-            })
-            .collect();
+        let krate = tokens::located_at(self.container.krate.to_token_stream(), span);
         quote_spanned!(span=> #krate::__private)
+    }
+
+    /// The same among the user's own tokens at `span`, with their hygiene:
+    /// rustc shows what was made by the derive at the derive, where it is an
+    /// argument of what was not.
+    pub(crate) fn private_among(&self, span: Span) -> TokenStream {
+        if self.container.attrs.krate.is_some() {
+            return self.private(span);
+        }
+        let krate = self.container.krate.segments.iter();
+        let krate = krate.map(|it| Ident::new(&it.ident.to_string(), span));
+        quote_spanned!(span=> #(::#krate)*::__private)
     }
 
     /// The column's type, as `table!` made it.
     pub(crate) fn column(&self, field: &Field<'_>, column: &Column) -> TokenStream {
-        self.column_at(field.span, &column.ident)
+        let table = &self.container.table;
+        // Where there is no such column, the name is at fault.
+        let column = &column.ident;
+        quote_spanned!(field.span=> #table::#column)
     }
 
     /// The same, shown at `span`.
@@ -50,7 +59,9 @@ impl<'a> Paths<'a> {
     }
 
     pub(crate) fn sql_type(&self, field: &Field<'_>, column: &Column) -> TokenStream {
-        self.sql_type_at(field.span, &column.ident)
+        let p = self.private(field.span);
+        let column = self.column(field, column);
+        quote_spanned!(field.span=> <#column as #p::diesel::Expression>::SqlType)
     }
 
     pub(crate) fn sql_type_at(&self, span: Span, column: &Ident) -> TokenStream {
@@ -71,7 +82,7 @@ impl<'a> Paths<'a> {
         let p = self.private(site());
         let table = &self.container.table;
         quote_spanned! {site()=>
-            <<#table::table as #p::diesel::Table>::PrimaryKey as #p::PrimaryKey<_>>::NAMES
+            <<#table::table as #p::diesel::Table>::PrimaryKey as #p::ConflictTarget<#table::table, _>>::COLUMNS
         }
     }
 }

@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, ExprParen, UnOp, token};
 
-use crate::paths::{Paths, site};
+use crate::paths::Paths;
 
 /// The expression with parentheses for the invisible groups around what comes
 /// from a `macro_rules!` fragment, which rustc does not see
@@ -60,8 +60,8 @@ struct Literals<'a> {
 impl VisitMut for Literals<'_> {
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
         if is_literal(expr) {
-            let span = site().located_at(expr.span());
-            let p = self.paths.private(span);
+            let span = expr.span();
+            let p = self.paths.private_among(span);
             *expr = Expr::Verbatim(quote_spanned!(span=> #p::literal(#expr)));
         } else if !is_sql(expr) {
             visit_mut::visit_expr_mut(self, expr);

@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 
 use proc_macro2::TokenStream;
-use quote::quote_spanned;
+use quote::{ToTokens, quote_spanned};
 use syn::ext::IdentExt;
 
 use crate::ast::Container;
 use crate::attr::NamedTarget;
 use crate::paths::{Paths, site};
+use crate::tokens;
 
 /// `Upsertable::TARGET`.
 pub(crate) fn constant(container: &Container<'_>, paths: &Paths<'_>) -> Option<TokenStream> {
@@ -54,7 +55,9 @@ pub(crate) fn functions(container: &Container<'_>, paths: &Paths<'_>) -> Option<
 
 fn function(target: &NamedTarget, container: &Container<'_>, paths: &Paths<'_>) -> TokenStream {
     let NamedTarget { name, columns } = target;
-    let visibility = &container.original.vis;
+    // rustc shows the whole head of a function.
+    let span = site().located_at(name.span());
+    let visibility = tokens::located_at(container.original.vis.to_token_stream(), span);
     let columns: Vec<_> = columns
         .iter()
         .map(|column| {
@@ -70,7 +73,7 @@ fn function(target: &NamedTarget, container: &Container<'_>, paths: &Paths<'_>) 
         all => quote_spanned!(site()=> (#(#all,)*)),
     };
     let doc = format!("The conflict target `{name}`.");
-    quote_spanned! {site()=>
+    quote_spanned! {span=>
         #[doc = #doc]
         #[must_use]
         #visibility fn #name() -> #value {

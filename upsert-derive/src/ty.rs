@@ -21,16 +21,22 @@ pub(crate) fn ungroup(mut ty: &Type) -> &Type {
 /// Is it written `Option<..>`, whatever the path before it? Diesel's own
 /// derives look no further either.
 pub(crate) fn is_option(ty: &Type) -> bool {
+    inside_of_option(ty).is_some()
+}
+
+/// The type in the brackets of what [`is_option`].
+pub(crate) fn inside_of_option(ty: &Type) -> Option<&Type> {
     let Type::Path(ty) = ungroup(ty) else {
-        return false;
+        return None;
     };
-    let Some(last) = ty.path.segments.last() else {
-        return false;
-    };
+    let last = ty.path.segments.last()?;
     let PathArguments::AngleBracketed(arguments) = &last.arguments else {
-        return false;
+        return None;
     };
-    last.ident == "Option" && matches!(arguments.args.last(), Some(GenericArgument::Type(_)))
+    match arguments.args.last() {
+        Some(GenericArgument::Type(inner)) if last.ident == "Option" => Some(inner),
+        _ => None,
+    }
 }
 
 /// The type behind the shared references of `ty`, and how many there are.

@@ -9,21 +9,15 @@ use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
 
 use super::{
-    Assignment, Condition, ConflictClause, Dialect, Equals, Fault, Inspection, KeyPart,
-    TargetClause, TargetLookup, TypeKind, encode_by_collector, fold_ascii, push_existing,
-    push_newer,
+    ConflictClause, Dialect, Equals, Fault, Inspection, KeyPart, TargetLookup, TypeKind,
+    encode_by_collector, fold_ascii,
 };
-use crate::error::{message, refuse};
-use crate::field::Rule;
+use crate::error::message;
 
-/// What [`push_conflict_clause`] raises for a row that another unique index
-/// holds: `exp(710)` is out of a double's range. It is spelt with a column, or
-/// the server would compute it before it sees a row.
-///
-/// [`push_conflict_clause`]: Dialect::push_conflict_clause
-const RAISE: &str = "EXP(710 + (";
-/// How the server repeats it in its message, in lower case, without the spaces
-/// and parentheses that servers set differently.
+mod clause;
+
+/// How the server repeats [`clause::RAISE`] in its message, in lower case,
+/// without the spaces and parentheses that servers set differently.
 const RAISED: &str = "exp710+";
 
 impl Dialect for Mysql {
@@ -43,12 +37,13 @@ impl Dialect for Mysql {
     ///
     /// ```sql
     /// ON DUPLICATE KEY UPDATE
-    ///     `sku` = IF(IF(`t`.`sku` <=> VALUES(`sku`), 0, EXP(710 + (`t`.`sku` IS NULL))) IS NULL,
+    ///     `sku` = IF(IF(`t`.`sku` = VALUES(`sku`), 0, EXP(710 + (`t`.`sku` IS NULL))) IS NULL,
     ///         `t`.`sku`, `t`.`sku`),
     ///     `name` = VALUES(`name`)
     /// ```
     ///
-    /// The double never becomes the key's value, which it would round.
+    /// The double never becomes the key's value, which it would round. A row with
+    /// a NULL in its key was found by another index, so NULL is not equal.
     ///
     /// There is no `WHERE`, and assignments run from left to right, each seeing
     /// what those before it wrote. So the first one, which sees the old row,
@@ -65,51 +60,7 @@ impl Dialect for Mysql {
         conflict: &ConflictClause<'b, Self>,
         out: &mut AstPass<'_, 'b, Self>,
     ) -> QueryResult<()> {
-        let TargetClause::Columns([first, rest @ ..]) = conflict.target else {
-            return Err(refuse("on MySQL the conflict target is columns"));
-        };
-        let table = conflict.table;
-        out.push_sql(" ON DUPLICATE KEY UPDATE ");
-        out.push_identifier(first)?;
-        out.push_sql(" = IF(IF(");
-        push_is_same(table, first, out)?;
-        for column in rest {
-            out.push_sql(" AND ");
-            push_is_same(table, column, out)?;
-        }
-        out.push_sql(", ");
-        let written_if = push_decisions(conflict, out)?;
-        out.push_sql(", ");
-        out.push_sql(RAISE);
-        push_existing(table, first, out)?;
-        out.push_sql(" IS NULL))) IS NULL, ");
-        push_existing(table, first, out)?;
-        out.push_sql(", ");
-        push_existing(table, first, out)?;
-        out.push_sql(")");
-        for assignment in readers_first(conflict)? {
-            let column = &assignment.column;
-            out.push_sql(", ");
-            out.push_identifier(column.name)?;
-            out.push_sql(" = ");
-            let condition = if column.rule == Rule::Touch {
-                written_if.touched
-            } else {
-                written_if.others
-            };
-            let Some(condition) = condition else {
-                push_value(table, assignment, out)?;
-                continue;
-            };
-            out.push_sql("IF(");
-            out.push_sql(condition);
-            out.push_sql(", ");
-            push_value(table, assignment, out)?;
-            out.push_sql(", ");
-            push_existing(table, column.name, out)?;
-            out.push_sql(")");
-        }
-        Ok(())
+        clause::push(conflict, out)
     }
 
     /// ```sql
@@ -122,19 +73,40 @@ impl Dialect for Mysql {
         Ok(())
     }
 
+    /// A backslash means itself or not by the `sql_mode`, so text is written in
+    /// hexadecimal. With an introducer it has no collation of its own.
+    fn push_text(value: &str, out: &mut AstPass<'_, '_, Self>) {
+        out.push_sql("_utf8mb4 X'");
+        out.push_sql(&hex(value));
+        out.push_sql("'");
+    }
+
     /// Counts the rows on their way, as the server's own count has updated
-    /// rows twice:
+    /// rows twice. The columns get names, which those of a query need not have.
+    /// The limit keeps the server from merging the query into what counts, and
+    /// its order.
     ///
     /// ```sql
-    /// SELECT * FROM (SELECT ..) AS upsert_rows WHERE (@upsert_rows := @upsert_rows + 1) IS NOT NULL
+    /// WITH upsert_rows (c0, c1) AS ((SELECT ..) LIMIT 18446744073709551615)
+    /// SELECT * FROM upsert_rows
+    /// WHERE (@upsert_rows := COALESCE(@upsert_rows, 0) + 1) IS NOT NULL
     /// ```
     fn push_select<'b>(
         query: &'b dyn QueryFragment<Self>,
+        columns: usize,
         mut out: AstPass<'_, 'b, Self>,
     ) -> QueryResult<()> {
-        out.push_sql("SELECT * FROM (");
+        out.push_sql("WITH upsert_rows (");
+        for column in 0..columns {
+            out.push_sql(if column > 0 { ", c" } else { "c" });
+            out.push_sql(&column.to_string());
+        }
+        out.push_sql(") AS ((");
         query.walk_ast(out.reborrow())?;
-        out.push_sql(") AS upsert_rows WHERE (@upsert_rows := @upsert_rows + 1) IS NOT NULL");
+        out.push_sql(
+            ") LIMIT 18446744073709551615) SELECT * FROM upsert_rows \
+             WHERE (@upsert_rows := COALESCE(@upsert_rows, 0) + 1) IS NOT NULL",
+        );
         Ok(())
     }
 
@@ -238,199 +210,6 @@ impl Dialect for Mysql {
     }
 }
 
-fn push_is_same(table: &str, column: &str, out: &mut AstPass<'_, '_, Mysql>) -> QueryResult<()> {
-    push_existing(table, column, out)?;
-    out.push_sql(" <=> ");
-    Mysql::push_excluded(column, out)
-}
-
-/// When assignments write: always, or if a variable says so.
-#[derive(Clone, Copy)]
-struct WrittenIf {
-    others: Option<&'static str>,
-    touched: Option<&'static str>,
-}
-
-/// Writes the expression that decides, on the old row, what is written.
-fn push_decisions<'b>(
-    conflict: &ConflictClause<'b, Mysql>,
-    out: &mut AstPass<'_, 'b, Mysql>,
-) -> QueryResult<WrittenIf> {
-    const KEEP: &str = "@upsert_kept := @upsert_kept + 1";
-    let mut written_if = WrittenIf {
-        others: None,
-        touched: None,
-    };
-    if conflict.assignments.is_empty() {
-        out.push_sql(KEEP);
-        return Ok(written_if);
-    }
-    let is_guarded = conflict.skip_unchanged || !conflict.conditions.is_empty();
-    if is_guarded {
-        out.push_sql("IF(@upsert_write := (");
-        for (i, condition) in conflict.conditions.iter().enumerate() {
-            if i > 0 {
-                out.push_sql(" AND ");
-            }
-            match condition {
-                Condition::Newer { column, or_equal } => {
-                    push_newer(conflict.table, column, *or_equal, out)?;
-                }
-                Condition::Expression(expression) => {
-                    out.push_sql("(");
-                    expression.push(out)?;
-                    out.push_sql(")");
-                }
-            }
-        }
-        if conflict.skip_unchanged {
-            if !conflict.conditions.is_empty() {
-                out.push_sql(" AND ");
-            }
-            push_is_changed(conflict, out)?;
-        }
-        out.push_sql("), 0, ");
-        out.push_sql(KEEP);
-        out.push_sql(")");
-        written_if.others = Some("@upsert_write");
-        written_if.touched = written_if.others;
-    }
-    let touches = conflict
-        .assignments
-        .iter()
-        .any(|it| it.column.rule == Rule::Touch);
-    if touches && !conflict.skip_unchanged {
-        if is_guarded {
-            out.push_sql(" + ");
-        }
-        out.push_sql("(@upsert_changed := ");
-        push_is_changed(conflict, out)?;
-        out.push_sql(")");
-        written_if.touched = Some(if is_guarded {
-            "@upsert_write AND @upsert_changed"
-        } else {
-            "@upsert_changed"
-        });
-    } else if !is_guarded {
-        out.push_sql("0");
-    }
-    Ok(written_if)
-}
-
-/// Writes whether a compared column gets another value than it has, whatever
-/// its collation holds equal.
-fn push_is_changed<'b>(
-    conflict: &ConflictClause<'b, Mysql>,
-    out: &mut AstPass<'_, 'b, Mysql>,
-) -> QueryResult<()> {
-    for (i, assignment) in conflict.compared().enumerate() {
-        out.push_sql(if i > 0 { " OR " } else { "(" });
-        let is_binary = matches!(
-            TypeKind::of((assignment.column.sql_type)()),
-            TypeKind::Text | TypeKind::Json | TypeKind::Other
-        );
-        let (before, after) = if is_binary {
-            ("CAST(", " AS BINARY)")
-        } else {
-            ("", "")
-        };
-        out.push_sql("NOT (");
-        out.push_sql(before);
-        push_existing(conflict.table, assignment.column.name, out)?;
-        out.push_sql(after);
-        out.push_sql(" <=> ");
-        out.push_sql(before);
-        push_value(conflict.table, assignment, out)?;
-        out.push_sql(after);
-        out.push_sql(")");
-    }
-    out.push_sql(")");
-    Ok(())
-}
-
-/// Writes what a column gets.
-fn push_value<'b>(
-    table: &str,
-    assignment: &Assignment<'b, Mysql>,
-    out: &mut AstPass<'_, 'b, Mysql>,
-) -> QueryResult<()> {
-    let column = &assignment.column;
-    if let Some(expression) = assignment.expression {
-        return expression.push(out);
-    }
-    let (open, between, close) = match column.rule {
-        Rule::Add => ("(", " + ", ")"),
-        Rule::Max => ("GREATEST(", ", ", ")"),
-        Rule::Min => ("LEAST(", ", ", ")"),
-        Rule::Fill => ("COALESCE(", ", ", ")"),
-        Rule::Coalesce => {
-            out.push_sql("COALESCE(");
-            Mysql::push_excluded(column.name, out)?;
-            out.push_sql(", ");
-            push_existing(table, column.name, out)?;
-            out.push_sql(")");
-            return Ok(());
-        }
-        Rule::Keep | Rule::Update | Rule::Set | Rule::Touch => {
-            return Mysql::push_excluded(column.name, out);
-        }
-    };
-    // Of these, `+`, `GREATEST` and `LEAST` are NULL where one side is.
-    let wraps = column.is_nullable && column.rule != Rule::Fill;
-    if wraps {
-        out.push_sql("COALESCE(");
-    }
-    out.push_sql(open);
-    push_existing(table, column.name, out)?;
-    out.push_sql(between);
-    Mysql::push_excluded(column.name, out)?;
-    out.push_sql(close);
-    if wraps {
-        out.push_sql(", ");
-        push_existing(table, column.name, out)?;
-        out.push_sql(", ");
-        Mysql::push_excluded(column.name, out)?;
-        out.push_sql(")");
-    }
-    Ok(())
-}
-
-/// The assignments in an order in which each is before those that write what
-/// it reads, so that it reads the old row.
-fn readers_first<'c, 'b>(
-    conflict: &'c ConflictClause<'b, Mysql>,
-) -> QueryResult<Vec<&'c Assignment<'b, Mysql>>> {
-    let mut rest: Vec<(&Assignment<'b, Mysql>, String)> = Vec::new();
-    for assignment in &conflict.assignments {
-        let sql = match assignment.expression {
-            Some(expression) => expression.sql()?,
-            None => String::new(),
-        };
-        rest.push((assignment, sql));
-    }
-    let mut ordered = Vec::with_capacity(rest.len());
-    while !rest.is_empty() {
-        let next = (0..rest.len()).find(|i| {
-            let name = rest[*i].0.column.name.replace('`', "``");
-            let existing = format!("{}.`{name}`", conflict.table);
-            let others = rest.iter().enumerate().filter(|(j, _)| j != i);
-            others
-                .into_iter()
-                .all(|(_, (_, sql))| !sql.contains(&existing))
-        });
-        let Some(next) = next else {
-            let names: Vec<_> = rest.iter().map(|(it, _)| it.column.name).collect();
-            return Err(refuse(format!(
-                "the expressions for `{}` read each other's old values, but MySQL writes one \
-                 column after the other: let one of them be computed from `excluded(..)` alone",
-                names.join("`, `"),
-            )));
-        };
-        ordered.push(rest.remove(next).0);
-    }
-    Ok(ordered)
-}
-
 /// Runs `statements`, which set the session variable `@upsert_number`, and reads
 /// it.
 ///
@@ -493,9 +272,13 @@ fn time_part(bytes: &[u8]) -> KeyPart<'_> {
 /// Where it has not, as with a temporary table or a view, the answer is 1.
 fn question(target: &TargetLookup<'_>) -> String {
     let (schema, table) = target.names();
-    let schema = schema.map_or("DATABASE()".to_owned(), |schema| literal(&schema));
-    let table = literal(&table);
-    let columns: Vec<_> = target.columns.iter().map(|name| literal(name)).collect();
+    let schema = schema.map_or("DATABASE()".to_owned(), |schema| name_literal(&schema));
+    let table = name_literal(&table);
+    let columns: Vec<_> = target
+        .columns
+        .iter()
+        .map(|name| name_literal(name))
+        .collect();
     let (columns, count) = (columns.join(", "), columns.len());
     // An index on the first characters of a column (SUB_PART) holds more rows
     // equal than the column does. Collations of one language, and of old
@@ -522,11 +305,15 @@ fn question(target: &TargetLookup<'_>) -> String {
     )
 }
 
-/// A string literal without anything to escape.
-fn literal(text: &str) -> String {
+/// A name as a string literal, in the character set of the catalog.
+fn name_literal(name: &str) -> String {
+    format!("CONVERT(X'{}' USING utf8)", hex(name))
+}
+
+fn hex(text: &str) -> String {
     let mut hex = String::new();
     for byte in text.bytes() {
         let _ = write!(hex, "{byte:02x}");
     }
-    format!("CONVERT(X'{hex}' USING utf8)")
+    hex
 }

@@ -32,6 +32,20 @@ impl Dialect for Pg {
         push_on_conflict(conflict, out)
     }
 
+    /// A backslash means itself or not by `standard_conforming_strings`, but
+    /// always the same in `E'..'`.
+    fn push_text(value: &str, out: &mut AstPass<'_, '_, Self>) {
+        let value = value.replace('\'', "''");
+        if value.contains('\\') {
+            out.push_sql("E'");
+            out.push_sql(&value.replace('\\', "\\\\"));
+        } else {
+            out.push_sql("'");
+            out.push_sql(&value);
+        }
+        out.push_sql("'");
+    }
+
     encode_by_collector!(&mut NoTypes as &mut dyn PgMetadataLookup);
 
     fn key_part(kind: TypeKind, bytes: &[u8]) -> KeyPart<'_> {
@@ -55,7 +69,8 @@ impl Dialect for Pg {
         match (error, message(error)) {
             (_, Some(message))
                 if message
-                    .contains("no unique or exclusion constraint matching the ON CONFLICT") =>
+                    .contains("no unique or exclusion constraint matching the ON CONFLICT")
+                    || is_missing_constraint(message) =>
             {
                 Fault::NoUniqueIndex
             }
@@ -129,7 +144,7 @@ impl OnConflict for Pg {
     /// (<https://www.postgresql.org/docs/current/functions-comparisons.html>):
     ///
     /// ```sql
-    /// ROW("t"."a", "t"."b")::record OPERATOR(pg_catalog.*<>) ROW(excluded."a", excluded."b")::record
+    /// ROW("t"."a", "t"."b")::pg_catalog.record OPERATOR(pg_catalog.*<>) ROW(excluded."a", excluded."b")::pg_catalog.record
     /// ```
     ///
     /// Both sides need to have the same type there, which a sum in a domain and
@@ -150,22 +165,25 @@ impl OnConflict for Pg {
                 }
                 push_existing(table, assignment.column.name, out)?;
             }
-            out.push_sql(")::record OPERATOR(pg_catalog.*<>) ROW(");
+            out.push_sql(")::pg_catalog.record OPERATOR(pg_catalog.*<>) ROW(");
             for (i, assignment) in same_type.iter().enumerate() {
                 if i > 0 {
                     out.push_sql(", ");
                 }
                 push_value(table, assignment, out)?;
             }
-            out.push_sql(")::record");
+            out.push_sql(")::pg_catalog.record");
         }
         for (i, assignment) in others.iter().enumerate() {
             if i > 0 || !same_type.is_empty() {
                 out.push_sql(" OR ");
             }
             let as_text = match TypeKind::of((assignment.column.sql_type)()) {
-                TypeKind::Text | TypeKind::Json | TypeKind::Other => ")::text COLLATE \"C\"",
-                _ => ")",
+                // `1.0` and `1.00` are equal, but not the same.
+                TypeKind::Text | TypeKind::Json | TypeKind::Number | TypeKind::Other => {
+                    ")::pg_catalog.text COLLATE pg_catalog.\"C\""
+                }
+                TypeKind::Exact | TypeKind::Date | TypeKind::Time => ")",
             };
             out.push_sql("(");
             push_existing(table, assignment.column.name, out)?;
@@ -193,9 +211,16 @@ impl OnConflict for Pg {
         }
         out.push_sql("(");
         push_value(table, assignment, out)?;
-        out.push_sql(")::timestamp");
+        out.push_sql(")::pg_catalog.timestamp");
         Ok(())
     }
+}
+
+/// `constraint "name" for table "t" does not exist`
+fn is_missing_constraint(message: &str) -> bool {
+    message.starts_with("constraint \"")
+        && message.contains("\" for table \"")
+        && message.ends_with(" does not exist")
 }
 
 /// Selects a row for each reason why the database may hold keys equal that have

@@ -12,9 +12,9 @@ use super::on_conflict::{OnConflict, push_on_conflict, push_plain_sum, push_valu
 use super::{
     Assignment, ConflictClause, Dialect, Equals, Fault, Inspection, KeyPart,
     SupportsExpressionTarget, SupportsPartialTarget, TargetLookup, TypeKind, encode_by_collector,
-    fold_ascii, push_existing,
+    fold_ascii, push_existing, unquote,
 };
-use crate::error::message;
+use crate::error::{message, refuse};
 use crate::field::{ColumnDef, Rule};
 
 impl Dialect for Sqlite {
@@ -33,11 +33,15 @@ impl Dialect for Sqlite {
         conflict: &ConflictClause<'b, Self>,
         out: &mut AstPass<'_, 'b, Self>,
     ) -> QueryResult<()> {
+        // SQLite takes the name for the table's, and would write the old values.
+        let (_, table) = unquote(conflict.table);
+        if table.eq_ignore_ascii_case("excluded") && !conflict.assignments.is_empty() {
+            return Err(refuse(
+                "on SQLite `excluded` means the table of that name, and not the proposed row: \
+                 rename the table",
+            ));
+        }
         push_on_conflict(conflict, out)
-    }
-
-    fn push_bool(value: bool, out: &mut AstPass<'_, '_, Self>) {
-        out.push_sql(if value { "1" } else { "0" });
     }
 
     /// The parser takes `ON` behind a table's name for a join's, unless there
@@ -49,6 +53,7 @@ impl Dialect for Sqlite {
     /// ```
     fn push_select<'b>(
         query: &'b dyn QueryFragment<Self>,
+        _: usize,
         mut out: AstPass<'_, 'b, Self>,
     ) -> QueryResult<()> {
         out.push_sql("SELECT * FROM (");
@@ -156,14 +161,19 @@ impl OnConflict for Sqlite {
         if column.is_nullable {
             out.push_sql("COALESCE(");
         }
-        out.push_sql(if column.rule == Rule::Min {
-            "min("
+        // Of equal values `max` takes the first and `min` the last; the existing
+        // one is to stay.
+        if column.rule == Rule::Min {
+            out.push_sql("min(");
+            Self::push_excluded(column.name, out)?;
+            out.push_sql(", ");
+            push_existing(table, column.name, out)?;
         } else {
-            "max("
-        });
-        push_existing(table, column.name, out)?;
-        out.push_sql(", ");
-        Self::push_excluded(column.name, out)?;
+            out.push_sql("max(");
+            push_existing(table, column.name, out)?;
+            out.push_sql(", ");
+            Self::push_excluded(column.name, out)?;
+        }
         out.push_sql(")");
         if column.is_nullable {
             out.push_sql(", ");

@@ -122,11 +122,12 @@ fn rules_are_in_the_definitions() {
         "of :: < products :: b > (:: upsert_core :: __private :: Rule :: Keep) . key ()",
         "of :: < products :: c > (:: upsert_core :: __private :: Rule :: Update))",
         "of :: < products :: d > (:: upsert_core :: __private :: Rule :: Add))",
-        "check_rule :: < :: upsert_core :: __private :: rule :: Add , < products :: d as",
+        "< :: upsert_core :: __private :: rule :: Add as \
+         :: upsert_core :: __private :: rule :: RuleFor < < products :: d as",
     ] {
         assert!(expanded.contains(def), "{def} in {expanded}");
     }
-    assert_eq!(expanded.matches("check_rule").count(), 1, "{expanded}");
+    assert_eq!(expanded.matches("RuleFor").count(), 1, "{expanded}");
 }
 
 #[test]
@@ -145,7 +146,7 @@ fn expressions_come_in_the_order_of_the_method() {
         "at :: < () > (0)",
         "Expressions :: column (__upsert_into , __upsert_first + const { 1 +",
         "at :: < () > (1)",
-        "BindFields < __UpsertDB >> :: expressions (__upsert_first + 1 , __upsert_into)",
+        "BindFields < DB >> :: expressions (__upsert_first + 1 , __upsert_into)",
         "Expressions :: other (__upsert_into , :: upsert_core :: __private :: ColumnDef :: of :: \
          < products :: deleted > (:: upsert_core :: __private :: Rule :: Set) ,",
         "at :: < () > (2)",
@@ -177,9 +178,9 @@ fn expressions_come_in_the_order_of_the_method() {
         "target_part :: < __upsert_table :: table , _ > (g)",
         "predicate :: < __upsert_table :: table , _ > (h)",
         "type __UpsertColumn3 = products :: seen",
-        "__UpsertDB : __UpsertExpressions",
-        "__UpsertDB : :: upsert_core :: __private :: SupportsExpressionTarget",
-        "__UpsertDB : :: upsert_core :: __private :: SupportsPartialTarget",
+        "DB : __UpsertExpressions",
+        "DB : :: upsert_core :: __private :: SupportsExpressionTarget",
+        "DB : :: upsert_core :: __private :: SupportsPartialTarget",
         "TargetDef :: Expressions",
     ] {
         assert!(expanded.contains(typed), "{typed} in {expanded}");
@@ -192,7 +193,7 @@ fn what_is_not_written_is_not_expanded() {
     for absent in [
         "expressions",
         "__UpsertExpressions",
-        "check_rule",
+        "RuleFor",
         "NEWER_BY",
         "SKIP_UNCHANGED",
         "TARGET",
@@ -234,8 +235,8 @@ fn constants_say_what_is_written() {
         "SKIP_UNCHANGED : :: upsert_core :: __private :: core :: primitive :: bool = true",
         "TargetDef :: Constraint (\"key\")",
         "__private :: SupportsConstraintTarget",
-        "rule :: Newer , < products :: version as",
-        "rule :: Max , < products :: version as",
+        "rule :: Newer as :: upsert_core :: __private :: rule :: RuleFor < < products :: version as",
+        "rule :: Max as :: upsert_core :: __private :: rule :: RuleFor < < products :: version as",
     ] {
         assert!(expanded.contains(part), "{part} in {expanded}");
     }
@@ -276,7 +277,7 @@ fn defaults_are_converted_and_supplied_apart() {
     );
     for part in [
         "type Converted = (Option < i32 > ,)",
-        "Option :: Some (self . id + 1)",
+        "let __upsert_default : i32 = self . id + 1 ;",
         "else { :: upsert_core :: __private :: Supplied :: insert_default \
          (__upsert_supplied , __upsert_first + 1) ; }",
     ] {

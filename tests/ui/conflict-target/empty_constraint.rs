@@ -1,0 +1,10 @@
+use upsert_core::Upsertable;
+
+#[derive(Upsertable)]
+#[upsert(update_all, constraint = "")]
+struct Product {
+    id: i32,
+    name: String,
+}
+
+fn main() {}

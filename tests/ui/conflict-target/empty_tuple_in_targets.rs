@@ -1,0 +1,10 @@
+use upsert_core::Upsertable;
+
+#[derive(Upsertable)]
+#[upsert(update_all, targets(by_nothing = ()))]
+struct User {
+    id: i32,
+    email: String,
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use upsert_core::Upsertable;
+
+#[derive(Upsertable)]
+#[upsert(embedded, newer_by = version)]
+struct Version {
+    #[on_conflict(update)]
+    version: i32,
+}
+
+fn main() {}

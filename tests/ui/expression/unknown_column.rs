@@ -1,0 +1,17 @@
+use upsert_core::Upsertable;
+
+diesel::table! {
+    products (id) {
+        id -> Integer,
+        stock -> Integer,
+    }
+}
+
+#[derive(Upsertable)]
+struct Product {
+    id: i32,
+    #[on_conflict(set = stock + excluded(stok))]
+    stock: i32,
+}
+
+fn main() {}

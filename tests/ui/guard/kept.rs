@@ -1,0 +1,13 @@
+use upsert_core::Upsertable;
+
+#[derive(Upsertable)]
+#[upsert(newer_by = version)]
+struct Product {
+    #[conflict_key]
+    id: i32,
+    #[on_conflict(update)]
+    name: String,
+    version: i32,
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use upsert_core::Upsertable;
+
+#[derive(Upsertable)]
+#[upsert(update_all, not_older_by = stamp)]
+struct Product {
+    id: i32,
+    version: i32,
+}
+
+fn main() {}

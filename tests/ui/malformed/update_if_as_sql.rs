@@ -1,0 +1,10 @@
+use upsert_core::Upsertable;
+
+#[derive(Upsertable)]
+#[upsert(update_all, update_if = stock IS NULL)]
+struct Product {
+    id: i32,
+    stock: i32,
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+use upsert_core::Upsertable;
+
+#[derive(Upsertable)]
+#[upsert(update_all)]
+struct Product {
+    id: i32,
+    #[on_insert(default = 0)]
+    stock: i32,
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+use upsert_core::Upsertable;
+
+#[derive(Upsertable)]
+#[upsert(set(deleted = false, deleted = true))]
+struct Product {
+    #[conflict_key]
+    id: i32,
+    #[on_conflict(update)]
+    name: String,
+}
+
+fn main() {}

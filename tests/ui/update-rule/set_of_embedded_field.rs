@@ -1,0 +1,27 @@
+use upsert_core::Upsertable;
+
+diesel::table! {
+    products (id) {
+        id -> Integer,
+        name -> Text,
+    }
+}
+
+#[derive(Upsertable)]
+#[diesel(table_name = products)]
+#[upsert(set(name = "none"))]
+struct Product {
+    id: i32,
+    #[diesel(embed)]
+    name: Name,
+}
+
+#[derive(Upsertable)]
+#[diesel(table_name = products)]
+#[upsert(embedded)]
+struct Name {
+    #[on_conflict(update)]
+    name: String,
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+use upsert_core::Upsertable;
+
+#[derive(Upsertable)]
+#[upsert(touch(updated_at = diesel::dsl::now))]
+struct Product {
+    #[conflict_key]
+    id: i32,
+    #[on_conflict(update)]
+    name: String,
+    updated_at: i64,
+}
+
+fn main() {}

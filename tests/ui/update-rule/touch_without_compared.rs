@@ -1,0 +1,12 @@
+use upsert_core::Upsertable;
+
+#[derive(Upsertable)]
+struct Product {
+    #[conflict_key]
+    id: i32,
+    name: String,
+    #[on_conflict(touch = diesel::dsl::now)]
+    updated_at: i64,
+}
+
+fn main() {}
