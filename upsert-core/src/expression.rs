@@ -411,13 +411,16 @@ pub trait NoFragment<DB: Backend> {
 
 impl<DB: Backend, E> NoFragment<DB> for Written<DB, E> {
     fn __upsert_fragment(&self) -> Fragment<'static, DB> {
-        const { cannot_be_written() }
+        const { cannot_be_written::<E, _>() }
     }
 }
 
-// Without the tracking, rustc would show the inside of `panic!`.
+// Without the tracking, rustc would show the inside of `panic!`. Asking for the
+// size of `E` first keeps an optimizing rustc from evaluating it while `E` is not
+// known.
 #[track_caller]
-const fn cannot_be_written<F>() -> F {
+const fn cannot_be_written<E, F>() -> F {
+    assert!(size_of::<E>() <= isize::MAX.unsigned_abs());
     panic!(
         "an expression in this model's attributes cannot be written on this database: write it \
          with functions and operators that the database has, or write a model of its own for this \
