@@ -14,10 +14,10 @@ use diesel::result::{Error as DieselError, QueryResult};
 use diesel::serialize::ToSql;
 use diesel::sql_types::HasSqlType;
 
-pub(crate) use self::clause::sql_of;
 pub use self::clause::{
-    Assignment, Condition, ConflictClause, Expr, TargetClause, push_existing, push_newer,
+    Assignment, Condition, ConflictClause, Expr, TargetClause, push_condition, push_existing,
 };
+pub use self::values::{Values, push_plain_sum, push_value};
 pub use crate::field::Rule;
 pub use crate::key::{Encoded, TypeKind};
 
@@ -29,6 +29,7 @@ pub mod on_conflict;
 mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod values;
 
 /// A database that the engine can write upserts for.
 ///
@@ -36,8 +37,8 @@ mod sqlite;
 /// MariaDB too), each with the crate's feature of that name. Implementing it
 /// for another backend takes [`push_conflict_clause`] and [`encode`]; the other
 /// items have defaults that are safe on any database. A database with
-/// PostgreSQL's `ON CONFLICT` implements [`OnConflict`](on_conflict::OnConflict)
-/// too, and has the clause from [`push_on_conflict`](on_conflict::push_on_conflict).
+/// PostgreSQL's `ON CONFLICT` implements [`Values`] and
+/// [`OnConflict`](on_conflict::OnConflict) too, and has the clause from [`push_on_conflict`](on_conflict::push_on_conflict).
 ///
 /// A model with expressions in its attributes can be used on the databases of
 /// the crate's features only; on others an expression is given to the call,

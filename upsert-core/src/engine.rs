@@ -10,11 +10,11 @@ use diesel::result::{Error as DieselError, QueryResult};
 
 use crate::builder::{Duplicates, Options, Progress};
 use crate::chunk::Limits;
-use crate::dialect::{ConflictClause, Dialect, Encoded, Fault, TargetLookup};
+use crate::dialect::{ConflictClause, Dialect, Encoded, Fault, Inspection, TargetLookup};
 use crate::error::{Error, Place, Result};
 use crate::field::{Rule, Supplied};
 use crate::key::{EncodeKey, Keys, MeasureValue, Trust};
-use crate::model::Model;
+use crate::model::{Clause, Model};
 use crate::plan::{Conflict, Input, Plan, Repeated};
 use crate::statement::{Batch, ChunkStatement};
 use crate::upsertable::{BindFields, Upsertable};
@@ -122,12 +122,8 @@ where
     fn prepare_clauses(&mut self) -> QueryResult<()> {
         for supplied in &self.supplied {
             if !self.clauses.contains_key(supplied) {
-                self.model.check(*supplied)?;
-                let clause = Clause {
-                    conflict: self.model.conflict(*supplied)?,
-                    binds: self.model.clause_binds(*supplied)?,
-                };
-                self.clauses.insert(*supplied, clause);
+                self.clauses
+                    .insert(*supplied, self.model.clause(*supplied)?);
             }
         }
         Ok(())
@@ -183,11 +179,8 @@ where
         if conflict.assignments.is_empty() {
             return Conflict::DoNothing;
         }
-        let replaces = |rule| rule == Rule::Update;
-        let all_replace = conflict
-            .assignments
-            .iter()
-            .all(|it| replaces(it.column.rule));
+        let mut assignments = conflict.assignments.iter();
+        let all_replace = assignments.all(|it| it.column.rule == Rule::Update);
         if conflict.keeps_rows() || !all_replace {
             return Conflict::EachRow;
         }
@@ -225,13 +218,7 @@ where
             sorts: order == Order::Ask,
             depends_on_column: self.keys.depends_on_column,
         };
-        let inspection = DB::inspect(conn, &target).map_err(Error::Connection)?;
-        if !inspection.has_unique_index {
-            return Err(Error::NoUniqueIndex {
-                place: self.place(&[]),
-                source: None,
-            });
-        }
+        let inspection = inspect(conn, self.model, &target)?;
         let sorts = match order {
             Order::Sorted => true,
             Order::AsGiven => false,
@@ -358,9 +345,7 @@ where
         C: Connection<Backend = DB>,
     {
         let chunks = self.chunks(plan, limits);
-        let depth = C::TransactionManager::transaction_manager_status_mut(conn)
-            .transaction_depth()
-            .map_err(Error::Connection)?;
+        let in_transaction = is_in_transaction(conn)?;
         let total = self.batch.len();
         let mut send_all = |conn: &mut C| {
             let mut count = Count::begin(conn, self.keeps_rows(plan))?;
@@ -378,11 +363,11 @@ where
         };
         // One statement is all or nothing by itself, but inside of the caller's
         // transaction it takes a savepoint to go on after an error.
-        if depth.is_none() && chunks.len() == 1 && !halve {
+        if !in_transaction && chunks.len() == 1 && !halve {
             return send_all(conn);
         }
         conn.transaction(|conn| {
-            if depth.is_none() {
+            if !in_transaction {
                 DB::begin(conn)?;
             }
             send_all(conn)
@@ -510,19 +495,10 @@ where
         sorts: false,
         depends_on_column: false,
     };
-    let inspection = C::Backend::inspect(conn, &lookup).map_err(Error::Connection)?;
-    if !inspection.has_unique_index {
-        return Err(Error::NoUniqueIndex {
-            place: place(model, &[]),
-            source: None,
-        });
-    }
-    let depth = C::TransactionManager::transaction_manager_status_mut(conn)
-        .transaction_depth()
-        .map_err(Error::Connection)?;
+    inspect(conn, model, &lookup)?;
+    let in_transaction = is_in_transaction(conn)?;
     let counts_kept = C::Backend::COUNTS_KEPT_ROWS;
     let send = |conn: &mut C| {
-        let subtract = counts_kept && conflict.keeps_rows();
         if counts_kept {
             C::Backend::begin_count(conn)?;
         }
@@ -537,18 +513,46 @@ where
             return Ok(affected);
         }
         let selected = C::Backend::selected_rows(conn)?;
-        let kept = if subtract {
+        let kept = if conflict.keeps_rows() {
             C::Backend::end_count(conn)?
         } else {
             0
         };
         Ok(selected.saturating_sub(kept))
     };
-    if depth.is_none() {
-        send(conn)
-    } else {
+    if in_transaction {
         conn.transaction(send)
+    } else {
+        send(conn)
     }
+}
+
+/// Looks up the conflict target, which has to have a unique index.
+fn inspect<C>(
+    conn: &mut C,
+    model: &Model<'_, C::Backend>,
+    lookup: &TargetLookup<'_>,
+) -> Result<Inspection>
+where
+    C: Connection,
+    C::Backend: Dialect,
+{
+    let inspection = C::Backend::inspect(conn, lookup).map_err(Error::Connection)?;
+    if inspection.has_unique_index {
+        Ok(inspection)
+    } else {
+        Err(Error::NoUniqueIndex {
+            place: place(model, &[]),
+            source: None,
+        })
+    }
+}
+
+/// Is there a transaction of the caller's?
+fn is_in_transaction<C: Connection>(conn: &mut C) -> Result<bool> {
+    let status = C::TransactionManager::transaction_manager_status_mut(conn);
+    let depth = status.transaction_depth().map_err(Error::Connection)?;
+    Ok(depth.is_some())
 }
 
 // Errors hold it in a box, to be small.
@@ -582,12 +586,6 @@ fn error(fault: Fault, source: DieselError, place: Box<Place>) -> Error {
         },
         Fault::CardinalityViolation | Fault::Other => Error::Statement { place, source },
     }
-}
-
-/// A conflict clause, and the most parameters that it has.
-struct Clause<'c, DB> {
-    conflict: ConflictClause<'c, DB>,
-    binds: usize,
 }
 
 /// The columns that each row supplies, or one set if it is the same for all.

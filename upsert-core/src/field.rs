@@ -199,14 +199,23 @@ pub const fn count_columns(fields: &[FieldDef]) -> usize {
     count
 }
 
-/// Is any column of `fields` marked `#[conflict_key]`?
-#[must_use]
-pub const fn has_key(fields: &[FieldDef]) -> bool {
+/// What is asked of a column.
+#[derive(Clone, Copy)]
+enum Is {
+    Key,
+    Updated,
+    Compared,
+}
+
+/// Is any column of `fields` so? A constant function takes no closure.
+const fn any(fields: &[FieldDef], is: Is) -> bool {
     let mut i = 0;
     while i < fields.len() {
-        let found = match fields[i] {
-            FieldDef::Column(column) => column.is_key,
-            FieldDef::Embedded(inner) => has_key(inner),
+        let found = match (fields[i], is) {
+            (FieldDef::Embedded(inner), _) => any(inner, is),
+            (FieldDef::Column(column), Is::Key) => column.is_key,
+            (FieldDef::Column(column), Is::Updated) => !matches!(column.rule, Rule::Keep),
+            (FieldDef::Column(column), Is::Compared) => column.rule.is_compared(),
         };
         if found {
             return true;
@@ -214,40 +223,24 @@ pub const fn has_key(fields: &[FieldDef]) -> bool {
         i += 1;
     }
     false
+}
+
+/// Is any column of `fields` marked `#[conflict_key]`?
+#[must_use]
+pub const fn has_key(fields: &[FieldDef]) -> bool {
+    any(fields, Is::Key)
 }
 
 /// Is any column of `fields` written on conflict?
 #[must_use]
 pub const fn has_update(fields: &[FieldDef]) -> bool {
-    let mut i = 0;
-    while i < fields.len() {
-        let found = match fields[i] {
-            FieldDef::Column(column) => !matches!(column.rule, Rule::Keep),
-            FieldDef::Embedded(inner) => has_update(inner),
-        };
-        if found {
-            return true;
-        }
-        i += 1;
-    }
-    false
+    any(fields, Is::Updated)
 }
 
 /// Is any column of `fields` compared to see whether a row changes?
 #[must_use]
 pub const fn has_compared(fields: &[FieldDef]) -> bool {
-    let mut i = 0;
-    while i < fields.len() {
-        let found = match fields[i] {
-            FieldDef::Column(column) => column.rule.is_compared(),
-            FieldDef::Embedded(inner) => has_compared(inner),
-        };
-        if found {
-            return true;
-        }
-        i += 1;
-    }
-    false
+    any(fields, Is::Compared)
 }
 
 /// Is the column `name` among `fields`?

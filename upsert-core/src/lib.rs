@@ -19,6 +19,7 @@ pub mod overrides;
 mod plan;
 pub mod rule;
 mod select;
+mod sql;
 mod statement;
 mod target;
 mod upsertable;

@@ -3,17 +3,18 @@
 
 use core::fmt;
 
-use diesel::query_builder::{AstPass, QueryBuilder, QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::result::QueryResult;
 
-use crate::dialect::{
-    Assignment, Condition, ConflictClause, Dialect, Expr, TargetClause, sql_of, unquote,
-};
+use crate::dialect::{Assignment, Condition, ConflictClause, Dialect, Expr, TargetClause, unquote};
 use crate::error::{CONSTRAINT, Error, Result, refuse};
 use crate::expression::{Expressions, Fragment};
 use crate::field::{ColumnDef, FieldDef, MAX_COLUMNS, Rule, Supplied, repeats_column};
 use crate::key::Trust;
 use crate::overrides::Overriding;
+use crate::sql::{
+    before_excluded, excluded_sql, has_placeholder, mentions, placeholder, sql_of, without_quotes,
+};
 use crate::target::{ChosenTarget, TargetDef};
 use crate::upsertable::{BindFields, Upsertable};
 
@@ -29,11 +30,18 @@ pub(crate) struct Model<'f, DB> {
     target: Target<'f, DB>,
     predicate: Option<Fragment<'f, DB>>,
     assignments: Vec<Planned<'f, DB>>,
-    newer_by: Option<(ColumnDef, bool)>,
+    /// The column that tells which row is newer, and whether as new is enough.
+    newer_by: Option<(usize, bool)>,
     update_if: Option<Fragment<'f, DB>>,
     skip_unchanged: bool,
     /// The table's name as SQL.
     pub(crate) table: String,
+}
+
+/// A conflict clause, and the most parameters that it has.
+pub(crate) struct Clause<'c, DB> {
+    pub(crate) conflict: ConflictClause<'c, DB>,
+    pub(crate) binds: usize,
 }
 
 /// What equal keys of two rows mean.
@@ -123,9 +131,8 @@ impl<'f, DB: Dialect> Model<'f, DB> {
             };
         }
         let newer_by = R::NEWER_BY.and_then(|newer| {
-            let mut columns = columns.iter();
-            let column = columns.find(|it| it.name == newer.column)?;
-            Some((*column, newer.or_equal))
+            let position = columns.iter().position(|it| it.name == newer.column)?;
+            Some((position, newer.or_equal))
         });
         let mut model = Self {
             keys,
@@ -149,6 +156,8 @@ impl<'f, DB: Dialect> Model<'f, DB> {
                 .assignments
                 .retain(|it| !target.contains(&it.column.name));
         }
+        model.check_target()?;
+        model.check_excluded()?;
         Ok(model)
     }
 
@@ -174,15 +183,14 @@ impl<'f, DB: Dialect> Model<'f, DB> {
                 )));
             }
         }
+        let is_guard = self
+            .newer_by
+            .is_some_and(|(newer, _)| Some(newer) == position);
         let keeps = matches!(
             column.rule,
             Rule::Keep | Rule::Touch | Rule::Min | Rule::Fill
         );
-        if keeps
-            && self
-                .newer_by
-                .is_some_and(|(newer, _)| newer.name == column.name)
-        {
+        if is_guard && keeps {
             return Err(refuse(format!(
                 "`{}` tells which row is newer, so it has to be updated with the rest: leave its \
                  rule away, or give the call another guard with `update_if(..)`",
@@ -240,9 +248,10 @@ impl<'f, DB: Dialect> Model<'f, DB> {
         if assignments.is_empty() || !self.guards_hold(supplied, &unsupplied)? {
             return Ok(self.do_nothing());
         }
-        let newer = self
-            .newer_by
-            .map(|(column, or_equal)| Condition::Newer { column, or_equal });
+        let newer = self.newer_by.map(|(position, or_equal)| Condition::Newer {
+            column: self.columns[position],
+            or_equal,
+        });
         let update_if = self
             .update_if
             .as_ref()
@@ -258,9 +267,8 @@ impl<'f, DB: Dialect> Model<'f, DB> {
     /// Can the guards hold for rows that supply `supplied`? A row without the
     /// column that they read is not newer, whatever the DEFAULT is.
     fn guards_hold(&self, supplied: Supplied, unsupplied: &[String]) -> QueryResult<bool> {
-        if let Some((newer, _)) = &self.newer_by {
-            let position = self.columns.iter().position(|it| it.name == newer.name);
-            if !position.is_some_and(|position| supplied.updated().contains(position)) {
+        if let Some((newer, _)) = self.newer_by {
+            if !supplied.updated().contains(newer) {
                 return Ok(false);
             }
         }
@@ -296,12 +304,12 @@ impl<'f, DB: Dialect> Model<'f, DB> {
         }
         (0..self.columns.len())
             .filter(|position| !supplied.updated().contains(*position))
-            .map(|position| sql_of::<DB>(&ExcludedColumn(self.columns[position].name)))
+            .map(|position| excluded_sql::<DB>(self.columns[position].name))
             .collect()
     }
 
-    /// The most parameters that the conflict clause has.
-    pub(crate) fn clause_binds(&self, supplied: Supplied) -> QueryResult<usize> {
+    /// The conflict clause for rows that supply `supplied`, known to be SQL.
+    pub(crate) fn clause(&self, supplied: Supplied) -> QueryResult<Clause<'_, DB>> {
         let conflict = self.conflict(supplied)?;
         let has_expressions = self.predicate.is_some()
             || self.update_if.is_some()
@@ -310,39 +318,36 @@ impl<'f, DB: Dialect> Model<'f, DB> {
                 .assignments
                 .iter()
                 .any(|it| it.expression.is_some());
-        if !has_expressions {
-            return Ok(0);
-        }
-        let sql = sql_of(&ClauseFragment(&conflict))?;
-        Ok(sql.matches(placeholder::<DB>()).count())
-    }
-
-    /// Refuses what cannot be written as SQL for rows that supply `supplied`.
-    pub(crate) fn check(&self, supplied: Supplied) -> QueryResult<()> {
-        self.check_target()?;
-        self.check_excluded()?;
-        self.clause_binds(supplied).map(|_| ())
+        let binds = if has_expressions {
+            let sql = sql_of(&ClauseFragment(&conflict))?;
+            sql.matches(placeholder::<DB>()).count()
+        } else {
+            0
+        };
+        Ok(Clause { conflict, binds })
     }
 
     /// Refuses `excluded` of a column that the model does not have: it would be
     /// the column's DEFAULT in every row.
     fn check_excluded(&self) -> QueryResult<()> {
+        let assignments = self.assignments.iter();
+        let expressions: Vec<_> = assignments
+            .filter_map(|it| it.expression.as_ref())
+            .chain(&self.update_if)
+            .collect();
+        if expressions.is_empty() {
+            return Ok(());
+        }
         // `excluded."` or `VALUES(``, and all that may stand behind it.
-        let name = "upsert";
-        let any = sql_of::<DB>(&ExcludedColumn(name))?;
-        let before = any.split(name).next().unwrap_or_default();
+        let before = before_excluded::<DB>()?;
         let known: Vec<String> = self
             .columns
             .iter()
-            .map(|column| sql_of::<DB>(&ExcludedColumn(column.name)))
+            .map(|column| excluded_sql::<DB>(column.name))
             .collect::<QueryResult<_>>()?;
-        let expressions = self
-            .assignments
-            .iter()
-            .filter_map(|it| it.expression.as_ref());
-        for expression in expressions.chain(&self.update_if) {
+        for expression in expressions {
             let sql = sql_of(&**expression)?;
-            for (at, _) in sql.match_indices(before) {
+            for (at, _) in sql.match_indices(&before) {
                 let read = &sql[at..];
                 if !known.iter().any(|known| read.starts_with(known.as_str())) {
                     let column = read[before.len()..].split(['"', '`']).next();
@@ -370,7 +375,7 @@ impl<'f, DB: Dialect> Model<'f, DB> {
             return Ok(());
         };
         for part in parts {
-            let sql = unquoted(&sql_of(&**part)?);
+            let sql = without_quotes(&sql_of(&**part)?);
             let unmarked = (0..self.columns.len()).filter(|i| !self.keys.contains(i));
             for column in unmarked.map(|i| self.columns[i].name) {
                 if mentions(&sql, &column.to_lowercase()) {
@@ -392,20 +397,19 @@ impl<'f, DB: Dialect> Model<'f, DB> {
                  index's columns in `on_conflict(..)`",
             ));
         }
-        let excluded = sql_of::<DB>(&ExcludedColumn(""))?;
-        let excluded = excluded.trim_end_matches(['"', '`', ')']);
         let mut parts: Vec<&Fragment<'f, DB>> = self.predicate.iter().collect();
         if let Target::Expressions(expressions) = &self.target {
             parts.extend(expressions);
         }
         for part in parts {
-            if sql_of(&**part)?.contains(excluded) {
+            let sql = sql_of(&**part)?;
+            if sql.contains(&before_excluded::<DB>()?) {
                 return Err(refuse(
                     "the conflict target reads `excluded(..)`, but the index has only rows of the \
                      table: a condition on the proposed row is a guard, `update_if(..)`",
                 ));
             }
-            if has_placeholder(&sql_of(&**part)?, placeholder::<DB>()) {
+            if has_placeholder(&sql, placeholder::<DB>()) {
                 return Err(refuse(
                     "the conflict target has a parameter, which keeps the database from finding \
                      the index: write the value as `upsert_core::literal(..)`, or as a literal in \
@@ -580,61 +584,15 @@ where
     }
 }
 
-/// The character that a placeholder begins with.
-fn placeholder<DB: Dialect>() -> char {
-    let mut builder = DB::QueryBuilder::default();
-    builder.push_bind_param();
-    builder.finish().chars().next().unwrap_or('?')
-}
-
 /// Does the expression `sql` read one of `excluded`, however it is quoted?
 fn reads(sql: &str, excluded: &[String]) -> bool {
     if excluded.is_empty() {
         return false;
     }
-    let sql = unquoted(sql);
-    excluded.iter().any(|it| mentions(&sql, &unquoted(it)))
-}
-
-/// SQL without the quotes of its names, in lower case.
-pub(crate) fn unquoted(sql: &str) -> String {
-    sql.replace(['"', '`'], "").to_lowercase()
-}
-
-/// Does `words` stand in `sql` and not in a longer word?
-pub(crate) fn mentions(sql: &str, words: &str) -> bool {
-    let is_word = |char: char| char.is_alphanumeric() || matches!(char, '_' | '$');
-    sql.match_indices(words).any(|(at, _)| {
-        let (before, after) = (&sql[..at], &sql[at + words.len()..]);
-        !before.ends_with(is_word) && !after.starts_with(is_word)
-    })
-}
-
-/// Is there a placeholder outside of quotes?
-fn has_placeholder(sql: &str, placeholder: char) -> bool {
-    let mut quote = None;
-    sql.chars().any(|char| {
-        match quote {
-            Some(open) if char == open => quote = None,
-            None if matches!(char, '\'' | '"' | '`') => quote = Some(char),
-            _ => {}
-        }
-        quote.is_none() && char == placeholder
-    })
-}
-
-/// The proposed row's value of a column.
-struct ExcludedColumn(&'static str);
-
-impl QueryId for ExcludedColumn {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
-
-impl<DB: Dialect> QueryFragment<DB> for ExcludedColumn {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        DB::push_excluded(self.0, &mut out)
-    }
+    let sql = without_quotes(sql);
+    excluded
+        .iter()
+        .any(|it| mentions(&sql, &without_quotes(it)))
 }
 
 /// A conflict clause by itself.

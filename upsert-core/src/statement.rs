@@ -78,18 +78,42 @@ where
         if !self.recurs {
             out.unsafe_to_cache_prepared();
         }
-        let inserted: Vec<usize> = self.supplied.inserted().iter().collect();
-        let names = inserted.iter().map(|column| self.columns[*column].name);
-        push_insert_into(self.conflict.table, names, &mut out)?;
-        push_values(self.batch, self.rows, &inserted, &mut out)?;
         let conflict: &ConflictClause<'b, DB> = self.conflict;
-        DB::push_conflict_clause(conflict, &mut out)
+        push_upsert(
+            self.batch,
+            self.columns,
+            self.rows,
+            self.supplied,
+            conflict,
+            out,
+        )
     }
 }
 
 impl<DB, B, R: Fields> QueryId for ChunkStatement<'_, DB, B, R> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+/// Writes the statement for `rows`, all of which supply `supplied`.
+fn push_upsert<'b, DB, B, R>(
+    batch: &'b Batch<B, R>,
+    columns: &[ColumnDef],
+    rows: &[usize],
+    supplied: Supplied,
+    conflict: &ConflictClause<'b, DB>,
+    mut out: AstPass<'_, 'b, DB>,
+) -> QueryResult<()>
+where
+    DB: Dialect,
+    B: Borrow<R>,
+    R: BindFields<DB>,
+{
+    let inserted: Vec<usize> = supplied.inserted().iter().collect();
+    let names = inserted.iter().map(|column| columns[*column].name);
+    push_insert_into(conflict.table, names, &mut out)?;
+    push_values(batch, rows, &inserted, &mut out)?;
+    DB::push_conflict_clause(conflict, &mut out)
 }
 
 /// Writes `INSERT INTO "products" ("sku", "name") `.
@@ -215,7 +239,7 @@ where
                  fields are `None`, or `execute` the call instead of its statement",
             ))
         } else {
-            self.model.check(self.supplied)
+            self.model.clause(self.supplied).map(|_| ())
         };
         refusal.map_err(|source| Error::of_building(self.model.plain_table(), source))
     }
@@ -229,14 +253,15 @@ where
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         out.unsafe_to_cache_prepared();
-        let inserted: Vec<usize> = self.supplied.inserted().iter().collect();
-        let names = inserted
-            .iter()
-            .map(|column| self.model.columns[*column].name);
-        push_insert_into(&self.model.table, names, &mut out)?;
-        push_values(&self.batch, &self.rows, &inserted, &mut out)?;
         let conflict: ConflictClause<'b, DB> = self.model.conflict(self.supplied)?;
-        DB::push_conflict_clause(&conflict, &mut out)
+        push_upsert(
+            &self.batch,
+            &self.model.columns,
+            &self.rows,
+            self.supplied,
+            &conflict,
+            out,
+        )
     }
 }
 

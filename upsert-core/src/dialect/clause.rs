@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use diesel::query_builder::{AstPass, QueryBuilder, QueryFragment};
+use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::result::QueryResult;
 
 use super::Dialect;
 use crate::field::ColumnDef;
+use crate::sql::sql_of;
 
 /// What a statement does when a row with the same conflict key exists.
 ///
@@ -116,13 +117,6 @@ impl<'b, DB: Dialect> Expr<'b, DB> {
     }
 }
 
-/// A fragment as SQL, with placeholders for its parameters.
-pub(crate) fn sql_of<DB: Dialect>(fragment: &dyn QueryFragment<DB>) -> QueryResult<String> {
-    let mut builder = DB::QueryBuilder::default();
-    fragment.to_sql(&mut builder, &DB::default())?;
-    Ok(builder.finish())
-}
-
 /// Writes the existing row's value of `column`.
 pub fn push_existing<DB: Dialect>(
     table: &str,
@@ -140,7 +134,7 @@ pub fn push_existing<DB: Dialect>(
 /// ```sql
 /// ("t"."version" < excluded."version")
 /// ```
-pub fn push_newer<DB: Dialect>(
+fn push_newer<DB: Dialect>(
     table: &str,
     column: &ColumnDef,
     or_equal: bool,
@@ -162,4 +156,27 @@ pub fn push_newer<DB: Dialect>(
     }
     out.push_sql(")");
     Ok(())
+}
+
+/// Writes a condition; with `in_parentheses` so that others can stand beside
+/// it.
+pub fn push_condition<'b, DB: Dialect>(
+    table: &str,
+    condition: &Condition<'b, DB>,
+    in_parentheses: bool,
+    out: &mut AstPass<'_, 'b, DB>,
+) -> QueryResult<()> {
+    match condition {
+        Condition::Newer { column, or_equal } => push_newer(table, column, *or_equal, out),
+        Condition::Expression(expression) => {
+            if in_parentheses {
+                out.push_sql("(");
+            }
+            expression.push(out)?;
+            if in_parentheses {
+                out.push_sql(")");
+            }
+            Ok(())
+        }
+    }
 }

@@ -3,28 +3,13 @@
 use diesel::query_builder::AstPass;
 use diesel::result::QueryResult;
 
-use super::{Assignment, Condition, ConflictClause, Dialect, TargetClause, push_existing};
-use crate::field::{ColumnDef, Rule};
+use super::{
+    Assignment, ConflictClause, TargetClause, Values, push_condition, push_existing, push_value,
+};
+use crate::field::Rule;
 
 /// What databases with this clause write in their own ways.
-pub trait OnConflict: Dialect {
-    /// Writes the larger (or with `Rule::Min` the smaller) of the existing and
-    /// the proposed value; a NULL never wins.
-    fn push_extreme(
-        column: &ColumnDef,
-        table: &str,
-        out: &mut AstPass<'_, '_, Self>,
-    ) -> QueryResult<()>;
-
-    /// Writes the sum of the existing and the proposed value, so that it fails
-    /// if it is not in the column's range. [`push_plain_sum`] is that where the
-    /// database sees to it.
-    fn push_sum(
-        column: &ColumnDef,
-        table: &str,
-        out: &mut AstPass<'_, '_, Self>,
-    ) -> QueryResult<()>;
-
+pub trait OnConflict: Values {
     /// Writes, with an operator that has NULL as a value, whether one of
     /// `compared` gets another value than it has. It tells values apart that
     /// are equal for the column's collation or type.
@@ -150,82 +135,4 @@ fn push_is_changed<'b, DB: OnConflict>(
     DB::push_is_changed(conflict.table, &compared, out)?;
     out.push_sql(")");
     Ok(())
-}
-
-/// Writes what a column gets.
-pub fn push_value<'b, DB: OnConflict>(
-    table: &str,
-    assignment: &Assignment<'b, DB>,
-    out: &mut AstPass<'_, 'b, DB>,
-) -> QueryResult<()> {
-    let column = &assignment.column;
-    if let Some(expression) = assignment.expression {
-        return expression.push(out);
-    }
-    match column.rule {
-        Rule::Add if column.is_nullable => {
-            out.push_sql("COALESCE(");
-            DB::push_sum(column, table, out)?;
-            out.push_sql(", ");
-            push_existing(table, column.name, out)?;
-            out.push_sql(", ");
-            DB::push_excluded(column.name, out)?;
-            out.push_sql(")");
-            Ok(())
-        }
-        Rule::Add => DB::push_sum(column, table, out),
-        Rule::Max | Rule::Min => DB::push_extreme(column, table, out),
-        Rule::Coalesce => {
-            out.push_sql("COALESCE(");
-            DB::push_excluded(column.name, out)?;
-            out.push_sql(", ");
-            push_existing(table, column.name, out)?;
-            out.push_sql(")");
-            Ok(())
-        }
-        Rule::Fill => {
-            out.push_sql("COALESCE(");
-            push_existing(table, column.name, out)?;
-            out.push_sql(", ");
-            DB::push_excluded(column.name, out)?;
-            out.push_sql(")");
-            Ok(())
-        }
-        Rule::Keep | Rule::Update | Rule::Set | Rule::Touch => DB::push_excluded(column.name, out),
-    }
-}
-
-/// Writes `(existing + excluded)`.
-pub fn push_plain_sum<DB: OnConflict>(
-    column: &ColumnDef,
-    table: &str,
-    out: &mut AstPass<'_, '_, DB>,
-) -> QueryResult<()> {
-    out.push_sql("(");
-    push_existing(table, column.name, out)?;
-    out.push_sql(" + ");
-    DB::push_excluded(column.name, out)?;
-    out.push_sql(")");
-    Ok(())
-}
-
-fn push_condition<'b, DB: OnConflict>(
-    table: &str,
-    condition: &Condition<'b, DB>,
-    in_parentheses: bool,
-    out: &mut AstPass<'_, 'b, DB>,
-) -> QueryResult<()> {
-    match condition {
-        Condition::Newer { column, or_equal } => super::push_newer(table, column, *or_equal, out),
-        Condition::Expression(expression) => {
-            if in_parentheses {
-                out.push_sql("(");
-            }
-            expression.push(out)?;
-            if in_parentheses {
-                out.push_sql(")");
-            }
-            Ok(())
-        }
-    }
 }

@@ -8,14 +8,14 @@ use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
 use diesel::sql_types::{Array, Nullable, Text, Timestamp};
 
-use super::on_conflict::{OnConflict, push_on_conflict, push_plain_sum, push_value};
+use super::on_conflict::{OnConflict, push_on_conflict};
 use super::{
     Assignment, ConflictClause, Dialect, Equals, Fault, Inspection, KeyPart,
     SupportsConstraintTarget, SupportsExpressionTarget, SupportsPartialTarget, TargetLookup,
-    TypeKind, encode_by_collector, push_existing,
+    TypeKind, Values, encode_by_collector, push_existing, push_value,
 };
 use crate::error::{constraint, message};
-use crate::field::{ColumnDef, Rule};
+use crate::field::Rule;
 
 impl Dialect for Pg {
     // The protocol counts parameters in 16 bits.
@@ -111,33 +111,13 @@ impl SupportsConstraintTarget for Pg {}
 impl SupportsExpressionTarget for Pg {}
 impl SupportsPartialTarget for Pg {}
 
+impl Values for Pg {
+    const MAX: &'static str = "GREATEST";
+    const MIN: &'static str = "LEAST";
+    const EXTREME_OF_NULL_IS_NULL: bool = false;
+}
+
 impl OnConflict for Pg {
-    /// `GREATEST` and `LEAST` of PostgreSQL ignore NULLs.
-    fn push_extreme(
-        column: &ColumnDef,
-        table: &str,
-        out: &mut AstPass<'_, '_, Self>,
-    ) -> QueryResult<()> {
-        out.push_sql(if column.rule == Rule::Min {
-            "LEAST("
-        } else {
-            "GREATEST("
-        });
-        push_existing(table, column.name, out)?;
-        out.push_sql(", ");
-        Self::push_excluded(column.name, out)?;
-        out.push_sql(")");
-        Ok(())
-    }
-
-    fn push_sum(
-        column: &ColumnDef,
-        table: &str,
-        out: &mut AstPass<'_, '_, Self>,
-    ) -> QueryResult<()> {
-        push_plain_sum(column, table, out)
-    }
-
     /// `*<>` compares the bytes of the values, so it takes types that have no
     /// `=`, such as `json` and `point`, and tells apart what a collation or a
     /// type holds equal

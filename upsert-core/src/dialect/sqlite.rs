@@ -8,11 +8,11 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
 use diesel::sql_types::{self, Nullable, Text};
 use diesel::sqlite::Sqlite;
 
-use super::on_conflict::{OnConflict, push_on_conflict, push_plain_sum, push_value};
+use super::on_conflict::{OnConflict, push_on_conflict};
 use super::{
     Assignment, ConflictClause, Dialect, Equals, Fault, Inspection, KeyPart,
-    SupportsExpressionTarget, SupportsPartialTarget, TargetLookup, TypeKind, encode_by_collector,
-    fold_ascii, push_existing, unquote,
+    SupportsExpressionTarget, SupportsPartialTarget, TargetLookup, TypeKind, Values,
+    encode_by_collector, fold_ascii, push_existing, push_plain_sum, push_value, unquote,
 };
 use crate::error::{message, refuse};
 use crate::field::{ColumnDef, Rule};
@@ -151,18 +151,17 @@ impl SupportsPartialTarget for Sqlite {}
 /// An expression that fails with [`RAISED`].
 const RAISE: &str = "abs(-9223372036854775808)";
 
-impl OnConflict for Sqlite {
-    /// `max` of SQLite is NULL where one side is.
+impl Values for Sqlite {
+    const MAX: &'static str = "max";
+    const MIN: &'static str = "min";
+    const EXTREME_OF_NULL_IS_NULL: bool = true;
+
     fn push_extreme(
         column: &ColumnDef,
         table: &str,
         out: &mut AstPass<'_, '_, Self>,
     ) -> QueryResult<()> {
-        if column.is_nullable {
-            out.push_sql("COALESCE(");
-        }
-        // Of equal values `max` takes the first and `min` the last; the existing
-        // one is to stay.
+        // Of equal values `max` takes the first and `min` the last.
         if column.rule == Rule::Min {
             out.push_sql("min(");
             Self::push_excluded(column.name, out)?;
@@ -175,13 +174,6 @@ impl OnConflict for Sqlite {
             Self::push_excluded(column.name, out)?;
         }
         out.push_sql(")");
-        if column.is_nullable {
-            out.push_sql(", ");
-            push_existing(table, column.name, out)?;
-            out.push_sql(", ");
-            Self::push_excluded(column.name, out)?;
-            out.push_sql(")");
-        }
         Ok(())
     }
 
@@ -212,16 +204,11 @@ impl OnConflict for Sqlite {
             out.push_sql(") = 'integer'");
         } else {
             // Infinity plus something is not an overflow.
-            for side in [
-                push_existing,
-                |_: &str, name: &str, out: &mut AstPass<'_, '_, Self>| {
-                    Self::push_excluded(name, out)
-                },
-            ] {
-                out.push_sql(" OR abs(");
-                side(table, column.name, out)?;
-                out.push_sql(") = 9e999");
-            }
+            out.push_sql(" OR abs(");
+            push_existing(table, column.name, out)?;
+            out.push_sql(") = 9e999 OR abs(");
+            Self::push_excluded(column.name, out)?;
+            out.push_sql(") = 9e999");
         }
         out.push_sql(" OR ");
         push_plain_sum(column, table, out)?;
@@ -232,7 +219,9 @@ impl OnConflict for Sqlite {
         out.push_sql(" END");
         Ok(())
     }
+}
 
+impl OnConflict for Sqlite {
     fn push_is_changed<'b>(
         table: &str,
         compared: &[&Assignment<'b, Self>],

@@ -8,17 +8,23 @@ use diesel::result::QueryResult;
 use diesel::sql_types::{Float, Nullable};
 
 use crate::dialect::{
-    Assignment, Condition, ConflictClause, Dialect, TargetClause, TypeKind, push_existing,
-    push_newer,
+    Assignment, ConflictClause, Dialect, TargetClause, TypeKind, Values, push_condition,
+    push_existing, push_value,
 };
 use crate::error::refuse;
 use crate::field::Rule;
-use crate::model::{mentions, unquoted};
+use crate::sql::{mentions, without_quotes};
 
 /// What [`push`] raises for a row that another unique index holds: `exp(710)` is
 /// out of a double's range. It is spelt with a column, or the server would
 /// compute it before it sees a row.
 pub(super) const RAISE: &str = "EXP(710 + (";
+
+impl Values for Mysql {
+    const MAX: &'static str = "GREATEST";
+    const MIN: &'static str = "LEAST";
+    const EXTREME_OF_NULL_IS_NULL: bool = true;
+}
 
 /// Writes the clause; see [`Dialect::push_conflict_clause`].
 pub(super) fn push<'b>(
@@ -139,16 +145,7 @@ fn push_guards<'b>(
         if i > 0 {
             out.push_sql(" AND ");
         }
-        match condition {
-            Condition::Newer { column, or_equal } => {
-                push_newer(conflict.table, column, *or_equal, out)?;
-            }
-            Condition::Expression(expression) => {
-                out.push_sql("(");
-                expression.push(out)?;
-                out.push_sql(")");
-            }
-        }
+        push_condition(conflict.table, condition, true, out)?;
     }
     if is_both {
         out.push_sql(", ");
@@ -213,53 +210,6 @@ fn push_is_changed<'b>(
     Ok(())
 }
 
-/// Writes what a column gets.
-fn push_value<'b>(
-    table: &str,
-    assignment: &Assignment<'b, Mysql>,
-    out: &mut AstPass<'_, 'b, Mysql>,
-) -> QueryResult<()> {
-    let column = &assignment.column;
-    if let Some(expression) = assignment.expression {
-        return expression.push(out);
-    }
-    let (open, between, close) = match column.rule {
-        Rule::Add => ("(", " + ", ")"),
-        Rule::Max => ("GREATEST(", ", ", ")"),
-        Rule::Min => ("LEAST(", ", ", ")"),
-        Rule::Fill => ("COALESCE(", ", ", ")"),
-        Rule::Coalesce => {
-            out.push_sql("COALESCE(");
-            Mysql::push_excluded(column.name, out)?;
-            out.push_sql(", ");
-            push_existing(table, column.name, out)?;
-            out.push_sql(")");
-            return Ok(());
-        }
-        Rule::Keep | Rule::Update | Rule::Set | Rule::Touch => {
-            return Mysql::push_excluded(column.name, out);
-        }
-    };
-    // Of these, `+`, `GREATEST` and `LEAST` are NULL where one side is.
-    let wraps = column.is_nullable && column.rule != Rule::Fill;
-    if wraps {
-        out.push_sql("COALESCE(");
-    }
-    out.push_sql(open);
-    push_existing(table, column.name, out)?;
-    out.push_sql(between);
-    Mysql::push_excluded(column.name, out)?;
-    out.push_sql(close);
-    if wraps {
-        out.push_sql(", ");
-        push_existing(table, column.name, out)?;
-        out.push_sql(", ");
-        Mysql::push_excluded(column.name, out)?;
-        out.push_sql(")");
-    }
-    Ok(())
-}
-
 /// The assignments in an order in which each is before those that write what
 /// it reads, so that it reads the old row.
 fn readers_first<'c, 'b>(
@@ -312,7 +262,7 @@ fn has_column(sql: &str, table: &str, name: &str) -> bool {
 
 /// Does `sql` have the column's name, other than in `VALUES(..)`?
 fn mentions_column(sql: &str, _: &str, name: &str) -> bool {
-    let name = unquoted(name);
-    let sql = unquoted(sql).replace(&format!("values({name})"), "");
+    let name = without_quotes(name);
+    let sql = without_quotes(sql).replace(&format!("values({name})"), "");
     mentions(&sql, &name)
 }
