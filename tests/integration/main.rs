@@ -9,6 +9,7 @@ mod duplicates;
 mod errors;
 mod large;
 mod none;
+mod outcome;
 mod property;
 mod regression;
 mod rule_regression;

@@ -3,13 +3,17 @@
 use std::borrow::Borrow;
 use std::fmt;
 
-use diesel::connection::Connection;
+use diesel::SelectableExpression;
+use diesel::connection::{Connection, LoadConnection};
 
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Outcomes};
 use crate::engine;
-use crate::error::Result;
-use crate::model::Model;
+use crate::error::{Error, Result, refuse};
+use crate::model::{Model, plain};
+use crate::outcome::Outcome;
 use crate::overrides::{Overrides, Overriding, override_methods};
+use crate::returning::{Loads, Nothing, Returning, ReturningOld, Slot, Unread, Wanted};
+use crate::sql::sql_of;
 use crate::statement::{Batch, UpsertStatement};
 use crate::upsertable::{BindFields, Upsertable};
 
@@ -180,6 +184,185 @@ where
         }
         let model = Model::of::<R>(Overriding::of(overrides))?;
         engine::run(conn, &batch, &model, &mut options)
+    }
+
+    /// Sends the rows, and returns what became of each of them, in the order of
+    /// the input: inserted, updated, unchanged or skipped.
+    ///
+    /// Input rows with the same key have one action each, as if they were applied
+    /// one by one.
+    ///
+    /// On PostgreSQL a statement returns what it wrote, with the row's number:
+    ///
+    /// ```sql
+    /// INSERT INTO "products" ("sku", "name")
+    /// SELECT "sku", "name" FROM (VALUES (0, $1, $2), (1, $3, $4)) AS upsert_rows (upsert_row, "sku", "name")
+    /// WHERE pg_catalog.set_config('upsert.row', (upsert_row * 4)::pg_catalog.text, TRUE) IS NOT NULL
+    /// ON CONFLICT ("sku") DO UPDATE SET "name" = excluded."name" WHERE ..
+    /// RETURNING pg_catalog.current_setting('upsert.row')::pg_catalog.int8, 0
+    /// ```
+    ///
+    /// On MySQL and MariaDB the clause writes a log into a variable of the session,
+    /// `@upsert_log`, which is read after it. On SQLite, where nobody else writes,
+    /// the rows are looked up before they are written.
+    ///
+    /// [`returning`](Upsert::returning) returns the rows too.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](crate::Error); nothing of the call is then in the table.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!("doctest_setup.rs");
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let conn = &mut connection();
+    /// use upsert_core::{Action, upsert};
+    ///
+    /// let rows = [
+    ///     Product { sku: "a", name: "Apple" },
+    ///     Product { sku: "b", name: "Bread" },
+    ///     Product { sku: "a", name: "Apple" },
+    /// ];
+    /// let outcome = upsert(&rows).skip_unchanged(true).outcome(conn)?;
+    /// assert_eq!(
+    ///     outcome.actions(),
+    ///     [Action::Inserted, Action::Inserted, Action::Unchanged],
+    /// );
+    /// assert_eq!(outcome.to_string(), "2 inserted, 1 unchanged");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn outcome<'o, C>(self, conn: &mut C) -> Result<Outcome>
+    where
+        C: LoadConnection,
+        C::Backend: Outcomes,
+        R: BindFields<C::Backend>,
+        O: Overrides<'o, C::Backend>,
+    {
+        let slots: Vec<Slot<Unread>> = self.results(conn, &Nothing, Wanted::ACTIONS)?;
+        Ok(slots.into_iter().map(|slot| slot.action).collect())
+    }
+
+    /// Returns something of each row: columns, tuples of them, or
+    /// `Model::as_returning()`, as in Diesel.
+    ///
+    /// One result for each input row, in the order of the input, whether the row
+    /// was written or not: with [`do_nothing`](Upsert::do_nothing) it gets or
+    /// creates rows.
+    ///
+    /// On PostgreSQL the statement returns what it writes, and rows that it does
+    /// not write are read by their conflict key after it. On SQLite, MySQL and
+    /// MariaDB all rows are read back by their key, in the same transaction.
+    ///
+    /// ```
+    /// # include!("doctest_setup.rs");
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let conn = &mut connection();
+    /// use upsert_core::{Action, upsert};
+    ///
+    /// upsert([Product { sku: "b", name: "Bread" }]).execute(conn)?;
+    /// let rows = [
+    ///     Product { sku: "b", name: "Brioche" },
+    ///     Product { sku: "a", name: "Apple" },
+    /// ];
+    /// let names: Vec<String> = upsert(&rows)
+    ///     .do_nothing()
+    ///     .returning(products::name)
+    ///     .get_results(conn)?;
+    /// assert_eq!(names, ["Bread", "Apple"]);
+    ///
+    /// let both: Vec<(Action, (String, String))> = upsert(&rows)
+    ///     .returning((products::sku, products::name))
+    ///     .outcome(conn)?;
+    /// assert_eq!(both[0], (Action::Updated, ("b".into(), "Brioche".into())));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn returning<E>(self, returning: E) -> Returning<'f, B, R, O, E>
+    where
+        E: SelectableExpression<R::Table>,
+    {
+        Returning {
+            call: self,
+            returning,
+        }
+    }
+
+    /// Returns something of each row before and after it was upserted, for an
+    /// audit trail.
+    ///
+    /// The old rows are locked and read before they are written, so that is one
+    /// statement more.
+    ///
+    /// ```
+    /// # include!("doctest_setup.rs");
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let conn = &mut connection();
+    /// use upsert_core::{Action, Change, upsert};
+    ///
+    /// upsert([Product { sku: "a", name: "Apple" }]).execute(conn)?;
+    /// let changes: Vec<Change<String>> = upsert([Product { sku: "a", name: "Apricot" }])
+    ///     .returning_old(products::name)
+    ///     .get_results(conn)?;
+    /// assert_eq!(changes[0].action, Action::Updated);
+    /// assert_eq!(changes[0].old.as_deref(), Some("Apple"));
+    /// assert_eq!(changes[0].new, "Apricot");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn returning_old<E>(self, returning: E) -> ReturningOld<'f, B, R, O, E>
+    where
+        E: SelectableExpression<R::Table>,
+    {
+        ReturningOld {
+            call: self,
+            returning,
+        }
+    }
+
+    pub(crate) fn results<'o, C, E, U>(
+        self,
+        conn: &mut C,
+        returning: &E,
+        wanted: Wanted,
+    ) -> Result<Vec<Slot<U>>>
+    where
+        C: LoadConnection,
+        C::Backend: Outcomes,
+        R: BindFields<C::Backend>,
+        O: Overrides<'o, C::Backend>,
+        E: Loads<C, U>,
+    {
+        let Self {
+            batch,
+            mut options,
+            overrides,
+        } = self;
+        if batch.len() == 0 {
+            return Ok(Vec::new());
+        }
+        let model = Model::of::<R>(Overriding::of(overrides))?;
+        engine::results::run(conn, &batch, &model, &mut options, returning, wanted)
+    }
+
+    /// Refuses a call that has not exactly one row.
+    pub(crate) fn check_is_one_row<DB: Dialect>(&self) -> Result<()>
+    where
+        R: BindFields<DB>,
+    {
+        if self.batch.len() == 1 {
+            return Ok(());
+        }
+        let table = sql_of(&R::from_clause()).map_err(Error::Connection)?;
+        Err(Error::of_building(
+            plain(&table),
+            refuse(format!(
+                "`get_result` is for one row, but the call has {}: use `get_results`",
+                self.batch.len()
+            )),
+        ))
     }
 
     /// The statement that inserts or updates the rows, for the database `DB`.

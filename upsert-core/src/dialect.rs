@@ -17,6 +17,7 @@ use diesel::sql_types::HasSqlType;
 pub use self::clause::{
     Assignment, Condition, ConflictClause, Expr, TargetClause, push_condition, push_existing,
 };
+pub use self::outcomes::{KeyColumn, Outcomes, Report, Rows};
 pub use self::values::{Values, push_plain_sum, push_value};
 pub use crate::field::Rule;
 pub use crate::key::{Encoded, TypeKind};
@@ -25,6 +26,7 @@ mod clause;
 #[cfg(feature = "mysql")]
 mod mysql;
 pub mod on_conflict;
+mod outcomes;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "sqlite")]

@@ -16,8 +16,11 @@ use crate::field::{Rule, Supplied};
 use crate::key::{EncodeKey, Keys, MeasureValue, Trust};
 use crate::model::{Clause, Model};
 use crate::plan::{Conflict, Input, Plan, Repeated};
-use crate::statement::{Batch, ChunkStatement};
+use crate::statement::{Batch, BatchRows, ChunkStatement};
 use crate::upsertable::{BindFields, Upsertable};
+
+mod probe;
+pub(crate) mod results;
 
 /// Writes the rows of `batch` on `conn`.
 pub(crate) fn run<C, B, R>(
@@ -32,8 +35,19 @@ where
     B: Borrow<R>,
     R: Upsertable + BindFields<C::Backend>,
 {
-    let call = Call::<C::Backend, B, R>::prepare(batch, model, options)?;
+    let call = Call::<C::Backend, B, R>::prepare(batch, model, options, Needs::default())?;
     call.run(conn, options)
+}
+
+/// What a call needs beside its rows being written.
+#[derive(Debug, Clone, Copy, Default)]
+struct Needs {
+    /// Is each row written, and no two with the same key by one statement?
+    each_row: bool,
+    /// Does a statement note what becomes of each row?
+    notes: bool,
+    /// Parameters of what is returned.
+    binds: usize,
 }
 
 /// A call that is ready to be sent.
@@ -49,6 +63,7 @@ struct Call<'c, 'f, DB, B, R: Upsertable> {
     selected: Vec<usize>,
     duplicates: Duplicates,
     max_rows: usize,
+    needs: Needs,
     /// The conflict clauses for the sets of columns that rows supply.
     clauses: BTreeMap<Supplied, Clause<'c, DB>>,
 }
@@ -63,6 +78,7 @@ where
         batch: &'c Batch<B, R>,
         model: &'c Model<'f, DB>,
         options: &Options<'_>,
+        needs: Needs,
     ) -> Result<Self> {
         let mut call = Self {
             supplied: supplied(batch),
@@ -71,6 +87,7 @@ where
             selected: Vec::new(),
             duplicates: options.duplicates,
             max_rows: options.chunk_size.unwrap_or(DB::MAX_ROWS).max(1),
+            needs,
             clauses: BTreeMap::new(),
             batch,
             model,
@@ -83,7 +100,7 @@ where
                 .map_err(|source| call.refused(source))?;
         }
         for (supplied, clause) in &call.clauses {
-            let binds = supplied.inserted().len() + clause.binds;
+            let binds = supplied.inserted().len() + clause.binds + needs.binds;
             if binds > DB::MAX_BINDS {
                 return Err(Error::TooManyColumns {
                     place: call.place(&[]),
@@ -122,8 +139,8 @@ where
     fn prepare_clauses(&mut self) -> QueryResult<()> {
         for supplied in &self.supplied {
             if !self.clauses.contains_key(supplied) {
-                self.clauses
-                    .insert(*supplied, self.model.clause(*supplied)?);
+                let clause = self.model.clause(*supplied, self.needs.notes)?;
+                self.clauses.insert(*supplied, clause);
             }
         }
         Ok(())
@@ -163,7 +180,7 @@ where
             supplied: &self.supplied,
             duplicates: self.duplicates,
             conflict: self.conflict(),
-            applies_rows_in_order: DB::APPLIES_ROWS_IN_ORDER,
+            applies_rows_in_order: DB::APPLIES_ROWS_IN_ORDER && !self.needs.each_row,
         }
     }
 
@@ -172,6 +189,9 @@ where
         let [supplied] = self.supplied.as_slice() else {
             return Conflict::EachRow;
         };
+        if self.needs.each_row {
+            return Conflict::EachRow;
+        }
         let Some(clause) = self.clauses.get(supplied) else {
             return Conflict::EachRow;
         };
@@ -207,6 +227,32 @@ where
         C: Connection<Backend = DB>,
     {
         let limits = self.limits(conn)?;
+        let mut plan = if self.may_sort(conn, limits)? {
+            self.input().sorted(self.selected.clone())
+        } else {
+            self.input().as_given(self.selected.clone())
+        };
+        // The database is the judge of which keys are equal: where it finds
+        // two that are encoded differently, no order but the input's will do.
+        let mut halve = false;
+        loop {
+            match self.run_plan(conn, &plan, limits, halve, options) {
+                Ok(written) => return Ok(written),
+                Err(Stop::Failed(error)) => return Err(error),
+                Err(Stop::Repeats | Stop::Raced) => {
+                    plan = self.input().as_given(self.selected.clone());
+                    halve = true;
+                }
+            }
+        }
+    }
+
+    /// Looks at the target, which has to have a unique index. May the rows be
+    /// sorted?
+    fn may_sort<C>(&self, conn: &mut C, limits: Limits) -> Result<bool>
+    where
+        C: Connection<Backend = DB>,
+    {
         let order = self.order(limits);
         let columns = match self.model.target_columns() {
             [] => self.key_names(),
@@ -219,29 +265,11 @@ where
             depends_on_column: self.keys.depends_on_column,
         };
         let inspection = inspect(conn, self.model, &target)?;
-        let sorts = match order {
+        Ok(match order {
             Order::Sorted => true,
             Order::AsGiven => false,
             Order::Ask => inspection.may_sort,
-        };
-        let mut plan = if sorts {
-            self.input().sorted(self.selected.clone())
-        } else {
-            self.input().as_given(self.selected.clone())
-        };
-        // The database is the judge of which keys are equal: where it finds
-        // two that are encoded differently, no order but the input's will do.
-        let mut halve = false;
-        loop {
-            match self.run_plan(conn, &plan, limits, halve, options) {
-                Ok(written) => return Ok(written),
-                Err(Stop::Failed(error)) => return Err(error),
-                Err(Stop::Repeats) => {
-                    plan = self.input().as_given(self.selected.clone());
-                    halve = true;
-                }
-            }
-        }
+        })
     }
 
     /// The columns by which rows are compared.
@@ -329,6 +357,7 @@ where
 
     fn rows_per_statement(&self, supplied: Supplied, limits: Limits) -> Option<usize> {
         let binds = self.clauses.get(&supplied).map_or(0, |clause| clause.binds);
+        let binds = binds + self.needs.binds;
         let columns = supplied.inserted().len();
         Limits::rows(columns, DB::MAX_BINDS.saturating_sub(binds), limits.rows)
     }
@@ -345,33 +374,36 @@ where
         C: Connection<Backend = DB>,
     {
         let chunks = self.chunks(plan, limits);
-        let in_transaction = is_in_transaction(conn)?;
-        let total = self.batch.len();
-        let mut send_all = |conn: &mut C| {
+        let is_alone = chunks.len() == 1 && !halve;
+        transaction(conn, is_alone, |conn| {
             let mut count = Count::begin(conn, self.keeps_rows(plan))?;
-            let mut sent = 0;
-            for (i, chunk) in chunks.iter().enumerate() {
-                count.add(self.send(conn, *chunk, halve)?);
-                sent += chunk.rows.len();
-                if let Some(report) = &mut options.progress {
-                    let is_last = i + 1 == chunks.len();
-                    let rows = if is_last { total } else { sent };
-                    report(Progress { rows, total });
-                }
-            }
+            self.each_chunk(&chunks, options, |chunk| {
+                count.add(self.send(conn, chunk, halve)?);
+                Ok(())
+            })?;
             Ok(count.end(conn)? + plan.unsent)
-        };
-        // One statement is all or nothing by itself, but inside of the caller's
-        // transaction it takes a savepoint to go on after an error.
-        if !in_transaction && chunks.len() == 1 && !halve {
-            return send_all(conn);
-        }
-        conn.transaction(|conn| {
-            if !in_transaction {
-                DB::begin(conn)?;
-            }
-            send_all(conn)
         })
+    }
+
+    /// Sends the chunks one after the other, and reports the progress.
+    fn each_chunk(
+        &self,
+        chunks: &[Chunk<'_>],
+        options: &mut Options<'_>,
+        mut send: impl FnMut(Chunk<'_>) -> core::result::Result<(), Stop>,
+    ) -> core::result::Result<(), Stop> {
+        let total = self.batch.len();
+        let mut sent = 0;
+        for (i, chunk) in chunks.iter().enumerate() {
+            send(*chunk)?;
+            sent += chunk.rows.len();
+            if let Some(report) = &mut options.progress {
+                let is_last = i + 1 == chunks.len();
+                let rows = if is_last { total } else { sent };
+                report(Progress { rows, total });
+            }
+        }
+        Ok(())
     }
 
     /// Cuts the steps of a plan into chunks.
@@ -398,6 +430,19 @@ where
             }
         }
         chunks
+    }
+
+    /// The values that the statement for a chunk inserts.
+    fn inserted<'p>(&self, chunk: Chunk<'p>) -> BatchRows<'p, B, R>
+    where
+        'c: 'p,
+    {
+        BatchRows::new(
+            self.batch,
+            chunk.rows,
+            chunk.supplied.inserted().iter().collect(),
+            &self.model.columns,
+        )
     }
 
     /// Are there steps that leave existing rows as they are?
@@ -455,12 +500,7 @@ where
                 let (first, second) = rows.split_at(rows.len() / 2);
                 let mut written = 0;
                 for rows in [first, second] {
-                    let half = Chunk {
-                        rows,
-                        recurs: rows.len().is_power_of_two(),
-                        ..chunk
-                    };
-                    written += self.send(conn, half, halve)?;
+                    written += self.send(conn, chunk.part(rows), halve)?;
                 }
                 Ok(written)
             }
@@ -548,6 +588,31 @@ where
     }
 }
 
+/// Runs `send` in a transaction, inside of the caller's in a savepoint.
+///
+/// One statement is all or nothing by itself, but inside of the caller's
+/// transaction it takes a savepoint to go on after an error.
+fn transaction<C, T>(
+    conn: &mut C,
+    is_alone: bool,
+    send: impl FnOnce(&mut C) -> core::result::Result<T, Stop>,
+) -> core::result::Result<T, Stop>
+where
+    C: Connection,
+    C::Backend: Dialect,
+{
+    let in_transaction = is_in_transaction(conn)?;
+    if is_alone && !in_transaction {
+        return send(conn);
+    }
+    conn.transaction(|conn| {
+        if !in_transaction {
+            C::Backend::begin(conn)?;
+        }
+        send(conn)
+    })
+}
+
 /// Is there a transaction of the caller's?
 fn is_in_transaction<C: Connection>(conn: &mut C) -> Result<bool> {
     let status = C::TransactionManager::transaction_manager_status_mut(conn);
@@ -617,10 +682,23 @@ struct Chunk<'p> {
     recurs: bool,
 }
 
+impl<'p> Chunk<'p> {
+    /// Some of its rows.
+    fn part<'r>(self, rows: &'r [usize]) -> Chunk<'r> {
+        Chunk {
+            rows,
+            supplied: self.supplied,
+            recurs: self.recurs && rows.len() == self.rows.len() || rows.len().is_power_of_two(),
+        }
+    }
+}
+
 /// Why a plan was not carried out.
 enum Stop {
     /// The database holds keys equal that are encoded differently.
     Repeats,
+    /// Somebody else has inserted a row that was looked for.
+    Raced,
     Failed(Error),
 }
 

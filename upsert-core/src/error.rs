@@ -90,6 +90,13 @@ pub enum Error {
         /// The database's error, where the statement was sent.
         source: Option<DieselError>,
     },
+    /// A row that the call returns cannot be found: its conflict key has a NULL,
+    /// or a column that the row does not supply, or a trigger has changed it, so
+    /// that the row that was written or kept is not known.
+    NoRow {
+        /// Where it happened.
+        place: Box<Place>,
+    },
     /// Any other error of the database or of Diesel while rows were written.
     Statement {
         /// Where it happened.
@@ -290,6 +297,13 @@ impl fmt::Display for Error {
                 }
                 Ok(())
             }
+            Self::NoRow { place } => write!(
+                f,
+                "upsert into {place}: the row that was written or kept cannot be found by its \
+                 conflict key, as a column of the key is NULL or not supplied, or a trigger \
+                 changes it or drops the row: give the row its key, or write it without \
+                 `returning(..)`",
+            ),
             Self::Statement { place, source } => {
                 write!(f, "upsert into {place}: {}", Redacted(source))
             }
@@ -371,6 +385,7 @@ impl fmt::Debug for Error {
             Self::Refused { .. } => "Refused",
             Self::TooManyColumns { .. } => "TooManyColumns",
             Self::StatementTooLarge { .. } => "StatementTooLarge",
+            Self::NoRow { .. } => "NoRow",
             Self::Statement { .. } => "Statement",
             Self::Connection(_) => "Connection",
         };
@@ -388,7 +403,10 @@ impl StdError for Error {
             Self::NoUniqueIndex { source, .. } | Self::StatementTooLarge { source, .. } => {
                 source.as_ref().map(|source| source as _)
             }
-            Self::RepeatedKey { .. } | Self::Refused { .. } | Self::TooManyColumns { .. } => None,
+            Self::RepeatedKey { .. }
+            | Self::Refused { .. }
+            | Self::TooManyColumns { .. }
+            | Self::NoRow { .. } => None,
         }
     }
 }
@@ -404,6 +422,7 @@ impl Error {
             | Self::OtherUniqueIndex { place, .. }
             | Self::TooManyColumns { place, .. }
             | Self::StatementTooLarge { place, .. }
+            | Self::NoRow { place }
             | Self::Statement { place, .. } => Some(place),
             Self::Refused { .. } | Self::Connection(_) => None,
         }

@@ -200,6 +200,11 @@ impl Keys {
         !self.knows_equal || self.nulls[row]
     }
 
+    /// Has the key of `row` a NULL, or a column that the row does not supply?
+    pub(crate) fn has_null(&self, row: usize) -> bool {
+        self.nulls[row]
+    }
+
     /// Starts the next row's key.
     pub(crate) fn begin_row(&mut self) {
         self.nulls.push(false);

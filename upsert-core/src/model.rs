@@ -59,6 +59,14 @@ pub(crate) enum Comparison {
     Unknown,
 }
 
+/// A conflict target as SQL.
+pub(crate) enum TargetSql<'m> {
+    Columns(&'m [&'static str]),
+    Constraint(&'m str),
+    /// Each with its columns as the table's, and with their bare names.
+    Expressions(Vec<(String, String)>),
+}
+
 enum Target<'f, DB> {
     Columns(Vec<&'static str>),
     Constraint(String),
@@ -292,6 +300,15 @@ impl<'f, DB: Dialect> Model<'f, DB> {
             assignments: Vec::new(),
             conditions: Vec::new(),
             skip_unchanged: false,
+            reports: false,
+        }
+    }
+
+    /// The conflict clause that keeps all rows that exist.
+    pub(crate) fn keeping(&self, reports: bool) -> ConflictClause<'_, DB> {
+        ConflictClause {
+            reports,
+            ..self.do_nothing()
         }
     }
 
@@ -309,8 +326,9 @@ impl<'f, DB: Dialect> Model<'f, DB> {
     }
 
     /// The conflict clause for rows that supply `supplied`, known to be SQL.
-    pub(crate) fn clause(&self, supplied: Supplied) -> QueryResult<Clause<'_, DB>> {
-        let conflict = self.conflict(supplied)?;
+    pub(crate) fn clause(&self, supplied: Supplied, reports: bool) -> QueryResult<Clause<'_, DB>> {
+        let mut conflict = self.conflict(supplied)?;
+        conflict.reports = reports;
         let has_expressions = self.predicate.is_some()
             || self.update_if.is_some()
             || matches!(self.target, Target::Expressions(_))
@@ -448,6 +466,24 @@ impl<'f, DB: Dialect> Model<'f, DB> {
         }
     }
 
+    /// What a row has to have in common with one of the table to conflict with
+    /// it.
+    pub(crate) fn target_sql(&self) -> QueryResult<TargetSql<'_>> {
+        Ok(match &self.target {
+            Target::Columns(columns) => TargetSql::Columns(columns),
+            Target::Constraint(name) => TargetSql::Constraint(name),
+            Target::Expressions(parts) => {
+                let part = |it: &Fragment<'f, DB>| Ok((sql_of(&**it)?, self.unqualified(&**it)));
+                TargetSql::Expressions(parts.iter().map(part).collect::<QueryResult<_>>()?)
+            }
+        })
+    }
+
+    /// The index predicate on the table's rows.
+    pub(crate) fn predicate(&self) -> QueryResult<Option<String>> {
+        self.predicate.as_ref().map(|it| sql_of(&**it)).transpose()
+    }
+
     /// The table's name without quotes, for errors.
     pub(crate) fn plain_table(&self) -> String {
         plain(&self.table)
@@ -480,7 +516,7 @@ impl Comparison {
 }
 
 /// A table's name without quotes.
-fn plain(table: &str) -> String {
+pub(crate) fn plain(table: &str) -> String {
     match unquote(table) {
         (Some(schema), table) => format!("{schema}.{table}"),
         (None, table) => table,

@@ -69,7 +69,8 @@ pub(crate) struct Step {
 pub(crate) struct Repeated(pub(crate) Vec<Vec<usize>>);
 
 impl Input<'_> {
-    fn supplied(&self, row: usize) -> Supplied {
+    /// The columns that `row` supplies.
+    pub(crate) fn supplied(&self, row: usize) -> Supplied {
         match self.supplied {
             [all] => *all,
             each => each[row],

@@ -100,7 +100,7 @@ impl<'f, Q, R: Upsertable, O> UpsertFrom<'f, Q, R, O> {
     {
         let model = Model::of::<R>(Overriding::of(self.overrides))?;
         model
-            .clause(all_columns(&model))
+            .clause(all_columns(&model), false)
             .map_err(|source| Error::of_building(model.plain_table(), source))?;
         Ok(UpsertFromStatement {
             model,

@@ -2,14 +2,15 @@
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::marker::PhantomData;
 
 use diesel::RunQueryDsl;
-use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::{Error as DieselError, QueryResult};
 use diesel::serialize::ToSql;
 use diesel::sql_types::{HasSqlType, SqlType};
 
-use crate::dialect::{ConflictClause, Dialect};
+use crate::dialect::{ConflictClause, Dialect, Outcomes, Report, Rows};
 use crate::error::{Error, Result, refuse};
 use crate::field::{ColumnDef, Supplied};
 use crate::model::Model;
@@ -94,6 +95,133 @@ impl<DB, B, R: Fields> QueryId for ChunkStatement<'_, DB, B, R> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
 }
+
+/// The same statement, but it tells what becomes of each row.
+pub(crate) struct ReportingStatement<'s, DB, B, R: Fields, E> {
+    pub(crate) rows: BatchRows<'s, B, R>,
+    pub(crate) conflict: &'s ConflictClause<'s, DB>,
+    /// What is returned of a row.
+    pub(crate) returning: &'s E,
+    pub(crate) recurs: bool,
+}
+
+impl<DB, B, R, E> QueryFragment<DB> for ReportingStatement<'_, DB, B, R, E>
+where
+    DB: Outcomes,
+    B: Borrow<R>,
+    R: BindFields<DB>,
+    E: QueryFragment<DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        if !self.recurs {
+            out.unsafe_to_cache_prepared();
+        }
+        let conflict: &ConflictClause<'b, DB> = self.conflict;
+        let names = self.rows.columns.iter().map(|column| column.name);
+        push_insert_into(conflict.table, names, &mut out)?;
+        let rows: &BatchRows<'b, B, R> = &self.rows;
+        DB::push_reporting_rows(rows, &mut out)?;
+        DB::push_conflict_clause(conflict, &mut out)?;
+        if DB::REPORT == Report::Returning {
+            out.push_sql(" RETURNING ");
+            DB::push_returned_number(&mut out);
+            out.push_sql(", ");
+            self.returning.walk_ast(out.reborrow())?;
+        }
+        Ok(())
+    }
+}
+
+impl<DB, B, R: Fields, E> QueryId for ReportingStatement<'_, DB, B, R, E> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+/// Some rows of a batch, and some of their columns.
+pub(crate) struct BatchRows<'b, B, R: Fields> {
+    batch: &'b Batch<B, R>,
+    /// Positions in the batch.
+    rows: &'b [usize],
+    /// Positions in the model.
+    positions: Vec<usize>,
+    columns: Vec<ColumnDef>,
+}
+
+impl<'b, B, R: Fields> BatchRows<'b, B, R> {
+    pub(crate) fn new(
+        batch: &'b Batch<B, R>,
+        rows: &'b [usize],
+        positions: Vec<usize>,
+        columns: &[ColumnDef],
+    ) -> Self {
+        Self {
+            batch,
+            rows,
+            columns: positions
+                .iter()
+                .map(|position| columns[*position])
+                .collect(),
+            positions,
+        }
+    }
+}
+
+impl<'b, DB, B, R> Rows<'b, DB> for BatchRows<'b, B, R>
+where
+    DB: Dialect,
+    B: Borrow<R>,
+    R: BindFields<DB>,
+{
+    fn count(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn columns(&self) -> &[ColumnDef] {
+        &self.columns
+    }
+
+    fn push_value(
+        &self,
+        row: usize,
+        column: usize,
+        out: &mut AstPass<'_, 'b, DB>,
+    ) -> QueryResult<()> {
+        let (row, column) = (self.rows[row], self.positions[column]);
+        self.batch.visit::<DB, _>(row, column, PushBind(out))
+    }
+}
+
+/// A query that yields rows of the SQL type `ST`.
+pub(crate) struct ResultQuery<'q, DB, ST> {
+    fragment: &'q dyn QueryFragment<DB>,
+    sql_type: PhantomData<ST>,
+}
+
+impl<'q, DB, ST> ResultQuery<'q, DB, ST> {
+    pub(crate) fn new(fragment: &'q dyn QueryFragment<DB>) -> Self {
+        Self {
+            fragment,
+            sql_type: PhantomData,
+        }
+    }
+}
+
+impl<DB, ST> Query for ResultQuery<'_, DB, ST> {
+    type SqlType = ST;
+}
+
+impl<DB: Dialect, ST> QueryFragment<DB> for ResultQuery<'_, DB, ST> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        self.fragment.walk_ast(out.reborrow())
+    }
+}
+
+impl<DB, ST> QueryId for ResultQuery<'_, DB, ST> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<DB, ST, Conn> RunQueryDsl<Conn> for ResultQuery<'_, DB, ST> {}
 
 /// Writes the statement for `rows`, all of which supply `supplied`.
 fn push_upsert<'b, DB, B, R>(
@@ -239,7 +367,7 @@ where
                  fields are `None`, or `execute` the call instead of its statement",
             ))
         } else {
-            self.model.clause(self.supplied).map(|_| ())
+            self.model.clause(self.supplied, false).map(|_| ())
         };
         refusal.map_err(|source| Error::of_building(self.model.plain_table(), source))
     }

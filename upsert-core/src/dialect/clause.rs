@@ -28,6 +28,9 @@ pub struct ConflictClause<'b, DB> {
     pub conditions: Vec<Condition<'b, DB>>,
     /// The existing row is updated only if a compared column really changes.
     pub skip_unchanged: bool,
+    /// Does the statement note what becomes of each row, as
+    /// [`Outcomes`](super::Outcomes) says?
+    pub reports: bool,
 }
 
 impl<DB> ConflictClause<'_, DB> {
@@ -39,6 +42,11 @@ impl<DB> ConflictClause<'_, DB> {
 }
 
 impl<'b, DB> ConflictClause<'b, DB> {
+    /// Are there two reasons for which a row may be left as it is?
+    pub(crate) fn has_both_guards(&self) -> bool {
+        self.skip_unchanged && !self.conditions.is_empty()
+    }
+
     /// The assignments that tell whether a row changes.
     pub fn compared(&self) -> impl Iterator<Item = &Assignment<'b, DB>> {
         let assignments = self.assignments.iter();

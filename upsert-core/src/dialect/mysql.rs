@@ -1,18 +1,26 @@
 //! MySQL and MariaDB.
 
+use core::any::TypeId;
 use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use diesel::connection::Connection;
+use diesel::RunQueryDsl;
+use diesel::backend::Backend;
+use diesel::connection::{Connection, LoadConnection};
+use diesel::deserialize::{self, FromSql};
 use diesel::mysql::Mysql;
 use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
+use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 
+use super::outcomes::push_values;
 use super::{
-    ConflictClause, Dialect, Equals, Fault, Inspection, KeyPart, TargetLookup, TypeKind,
-    encode_by_collector, fold_ascii,
+    ConflictClause, Dialect, Equals, Fault, Inspection, KeyColumn, KeyPart, Outcomes, Report, Rows,
+    TargetLookup, TypeKind, encode_by_collector, fold_ascii, push_existing, unquote,
 };
 use crate::error::message;
+use crate::field::ColumnDef;
+use crate::statement::ResultQuery;
 
 mod clause;
 
@@ -208,6 +216,158 @@ impl Dialect for Mysql {
     fn selected_rows<C: Connection<Backend = Self>>(conn: &mut C) -> QueryResult<usize> {
         read_number(conn, "SET @upsert_number = @upsert_rows")
     }
+}
+
+impl Outcomes for Mysql {
+    const REPORT: Report = Report::Log;
+    // A plain `SELECT` sees what was there when the transaction first read.
+    const READS_BY_LOCKING: bool = true;
+
+    fn read_number(value: <Self as Backend>::RawValue<'_>) -> deserialize::Result<i64> {
+        <i64 as FromSql<BigInt, Self>>::from_sql(value)
+    }
+
+    fn load_text<C>(conn: &mut C, query: &dyn QueryFragment<Self>) -> QueryResult<Option<String>>
+    where
+        C: LoadConnection<Backend = Self>,
+    {
+        ResultQuery::<Self, Nullable<Text>>::new(query).get_result(conn)
+    }
+
+    fn key_columns<C>(
+        _: &mut C,
+        _: &str,
+        columns: &[&'static str],
+        _: Option<&str>,
+    ) -> QueryResult<Vec<KeyColumn>>
+    where
+        C: LoadConnection<Backend = Self>,
+    {
+        let column = |name: &&'static str| KeyColumn {
+            name: (*name).to_owned(),
+            comparison: None,
+        };
+        Ok(columns.iter().map(column).collect())
+    }
+
+    /// A value of each row sets a variable to the row's number, and that of the
+    /// first empties the log; the comparisons are false, so that the value is
+    /// what is bound.
+    ///
+    /// ```sql
+    /// VALUES (IF((@upsert_row := 0) < 0 OR (@upsert_log := '') > '', NULL, ?), ?),
+    ///        (IF((@upsert_row := 1) < 0, NULL, ?), ?)
+    /// ```
+    fn push_reporting_rows<'b>(
+        rows: &dyn Rows<'b, Self>,
+        out: &mut AstPass<'_, 'b, Self>,
+    ) -> QueryResult<()> {
+        let marked = marked_column(rows.columns());
+        out.push_sql("VALUES ");
+        for row in 0..rows.count() {
+            out.push_sql(if row > 0 { ", (" } else { "(" });
+            for column in 0..rows.columns().len() {
+                if column > 0 {
+                    out.push_sql(", ");
+                }
+                if column == marked {
+                    out.push_sql(&format!("IF((@upsert_row := {row}) < 0"));
+                    if row == 0 {
+                        out.push_sql(" OR (@upsert_log := '') > ''");
+                    }
+                    out.push_sql(", NULL, ");
+                    rows.push_value(row, column, out)?;
+                    out.push_sql(")");
+                } else {
+                    rows.push_value(row, column, out)?;
+                }
+            }
+            out.push_sql(")");
+        }
+        Ok(())
+    }
+
+    fn push_returned_number(_: &mut AstPass<'_, '_, Self>) {}
+
+    fn push_log(out: &mut AstPass<'_, '_, Self>) {
+        out.push_sql("SELECT @upsert_log");
+    }
+
+    /// The table's own columns, of no row, give the binds their types and
+    /// collations.
+    ///
+    /// ```sql
+    /// (SELECT 0 AS upsert_row, `sku` FROM `t` WHERE FALSE UNION ALL SELECT 0, ? UNION ALL SELECT 1, ?)
+    /// ```
+    fn push_numbered_rows<'b>(
+        rows: &dyn Rows<'b, Self>,
+        table: &str,
+        _: &[KeyColumn],
+        out: &mut AstPass<'_, 'b, Self>,
+    ) -> QueryResult<()> {
+        out.push_sql("(SELECT 0 AS upsert_row");
+        for column in rows.columns() {
+            out.push_sql(", ");
+            out.push_identifier(column.name)?;
+        }
+        out.push_sql(" FROM ");
+        out.push_sql(table);
+        out.push_sql(" WHERE FALSE");
+        for row in 0..rows.count() {
+            out.push_sql(" UNION ALL SELECT ");
+            out.push_sql(&row.to_string());
+            push_values(rows, row, out)?;
+        }
+        out.push_sql(")");
+        Ok(())
+    }
+
+    fn push_lock(_: &str, out: &mut AstPass<'_, '_, Self>) {
+        out.push_sql(" FOR UPDATE");
+    }
+
+    /// Looks for the column that the server numbers.
+    fn begin_insert<C>(conn: &mut C, table: &str) -> QueryResult<Option<String>>
+    where
+        C: LoadConnection<Backend = Self>,
+    {
+        conn.batch_execute("SET @upsert_number = LAST_INSERT_ID(0)")?;
+        let (schema, table) = unquote(table);
+        let query = format!(
+            "SELECT MIN(COLUMN_NAME) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} \
+             AND TABLE_NAME = {} AND EXTRA LIKE '%auto_increment%'",
+            schema.map_or("DATABASE()".to_owned(), |schema| name_literal(&schema)),
+            name_literal(&table),
+        );
+        let name: Option<String> = diesel::dsl::sql::<Nullable<Text>>(&query).get_result(conn)?;
+        Ok(name)
+    }
+
+    /// The server sets it when it has numbered a row; it was 0 before the
+    /// statement, which no row has.
+    fn push_is_last_inserted(
+        table: &str,
+        column: &str,
+        out: &mut AstPass<'_, '_, Self>,
+    ) -> QueryResult<()> {
+        push_existing(table, column, out)?;
+        out.push_sql(" = LAST_INSERT_ID() AND LAST_INSERT_ID() > 0");
+        Ok(())
+    }
+}
+
+/// The column whose values are wrapped to number the rows: of a type that goes
+/// through `IF` as it is.
+fn marked_column(columns: &[ColumnDef]) -> usize {
+    let is = |column: &ColumnDef, kind| {
+        let id = (column.sql_type)();
+        let is_binary = id == TypeId::of::<Binary>() || id == TypeId::of::<Nullable<Binary>>();
+        TypeKind::of(id) == kind && !is_binary
+    };
+    let mut kinds = [TypeKind::Exact, TypeKind::Text].into_iter();
+    kinds
+        .find_map(|kind| columns.iter().position(|column| is(column, kind)))
+        .unwrap_or(0)
 }
 
 /// Runs `statements`, which set the session variable `@upsert_number`, and reads

@@ -19,6 +19,16 @@ pub trait OnConflict: Values {
         out: &mut AstPass<'_, 'b, Self>,
     ) -> QueryResult<()>;
 
+    /// Writes a condition that is true, and notes that the row is updated.
+    fn push_note_updated(out: &mut AstPass<'_, '_, Self>) {
+        out.push_sql("TRUE");
+    }
+
+    /// Writes a condition that is false, and notes that a guard keeps the row.
+    fn push_note_skipped(out: &mut AstPass<'_, '_, Self>) {
+        out.push_sql("FALSE");
+    }
+
     /// Writes the value of `touch = ..` as one of the column's type.
     fn push_touched<'b>(
         table: &str,
@@ -94,7 +104,49 @@ pub fn push_on_conflict<'b, DB: OnConflict>(
             push_value(conflict.table, assignment, out)?;
         }
     }
-    push_where(conflict, out)
+    if conflict.reports {
+        push_reporting_where(conflict, out)
+    } else {
+        push_where(conflict, out)
+    }
+}
+
+/// Writes the same guards, with notes of where they lead:
+///
+/// ```sql
+/// WHERE CASE WHEN condition THEN CASE WHEN changed THEN note ELSE FALSE END ELSE note END
+/// ```
+fn push_reporting_where<'b, DB: OnConflict>(
+    conflict: &ConflictClause<'b, DB>,
+    out: &mut AstPass<'_, 'b, DB>,
+) -> QueryResult<()> {
+    out.push_sql(" WHERE ");
+    for (i, condition) in conflict.conditions.iter().enumerate() {
+        out.push_sql(if i > 0 { " AND " } else { "CASE WHEN " });
+        push_condition(conflict.table, condition, true, out)?;
+    }
+    if !conflict.conditions.is_empty() {
+        out.push_sql(" THEN ");
+    }
+    if conflict.skip_unchanged {
+        out.push_sql("CASE WHEN ");
+        push_is_changed(conflict, out)?;
+        out.push_sql(" THEN ");
+    }
+    DB::push_note_updated(out);
+    if conflict.skip_unchanged {
+        out.push_sql(" ELSE FALSE END");
+    }
+    if !conflict.conditions.is_empty() {
+        out.push_sql(" ELSE ");
+        if conflict.has_both_guards() {
+            DB::push_note_skipped(out);
+        } else {
+            out.push_sql("FALSE");
+        }
+        out.push_sql(" END");
+    }
+    Ok(())
 }
 
 fn push_where<'b, DB: OnConflict>(
@@ -126,7 +178,7 @@ fn push_where<'b, DB: OnConflict>(
     Ok(())
 }
 
-fn push_is_changed<'b, DB: OnConflict>(
+pub(super) fn push_is_changed<'b, DB: OnConflict>(
     conflict: &ConflictClause<'b, DB>,
     out: &mut AstPass<'_, 'b, DB>,
 ) -> QueryResult<()> {

@@ -2,20 +2,25 @@
 
 use core::any::TypeId;
 
-use diesel::connection::Connection;
+use diesel::RunQueryDsl;
+use diesel::backend::Backend;
+use diesel::connection::{Connection, LoadConnection};
+use diesel::deserialize::{self, FromSql};
 use diesel::pg::{Pg, PgMetadataLookup, PgTypeMetadata};
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
-use diesel::sql_types::{Array, Nullable, Text, Timestamp};
+use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamp};
 
 use super::on_conflict::{OnConflict, push_on_conflict};
+use super::outcomes::push_numbered_values;
 use super::{
-    Assignment, ConflictClause, Dialect, Equals, Fault, Inspection, KeyPart,
-    SupportsConstraintTarget, SupportsExpressionTarget, SupportsPartialTarget, TargetLookup,
-    TypeKind, Values, encode_by_collector, push_existing, push_value,
+    Assignment, ConflictClause, Dialect, Equals, Fault, Inspection, KeyColumn, KeyPart, Outcomes,
+    Report, Rows, SupportsConstraintTarget, SupportsExpressionTarget, SupportsPartialTarget,
+    TargetLookup, TypeKind, Values, encode_by_collector, push_existing, push_value, unquote,
 };
 use crate::error::{constraint, message};
 use crate::field::Rule;
+use crate::statement::ResultQuery;
 
 impl Dialect for Pg {
     // The protocol counts parameters in 16 bits.
@@ -175,6 +180,22 @@ impl OnConflict for Pg {
         Ok(())
     }
 
+    fn push_note_updated(out: &mut AstPass<'_, '_, Self>) {
+        out.push_sql(
+            "pg_catalog.set_config('upsert.row', \
+             (pg_catalog.current_setting('upsert.row')::pg_catalog.int8 + 1)::pg_catalog.text, \
+             TRUE) IS NOT NULL",
+        );
+    }
+
+    fn push_note_skipped(out: &mut AstPass<'_, '_, Self>) {
+        out.push_sql(
+            "pg_catalog.set_config('upsert.skipped', \
+             pg_catalog.concat(pg_catalog.current_setting('upsert.skipped', TRUE), ' ', \
+             pg_catalog.current_setting('upsert.row')), TRUE) IS NULL",
+        );
+    }
+
     /// `CURRENT_TIMESTAMP` has a time zone, and would make the whole `CASE` have
     /// one: the column's own value would go through the session's time zone
     /// and back, which the hour that is skipped in spring does not survive.
@@ -192,6 +213,173 @@ impl OnConflict for Pg {
         out.push_sql("(");
         push_value(table, assignment, out)?;
         out.push_sql(")::pg_catalog.timestamp");
+        Ok(())
+    }
+}
+
+impl Outcomes for Pg {
+    const REPORT: Report = Report::Returning;
+
+    fn read_number(value: <Self as Backend>::RawValue<'_>) -> deserialize::Result<i64> {
+        <i64 as FromSql<BigInt, Self>>::from_sql(value)
+    }
+
+    fn load_text<C>(conn: &mut C, query: &dyn QueryFragment<Self>) -> QueryResult<Option<String>>
+    where
+        C: LoadConnection<Backend = Self>,
+    {
+        ResultQuery::<Self, Nullable<Text>>::new(query).get_result(conn)
+    }
+
+    fn key_columns<C>(
+        conn: &mut C,
+        table: &str,
+        columns: &[&'static str],
+        constraint: Option<&str>,
+    ) -> QueryResult<Vec<KeyColumn>>
+    where
+        C: LoadConnection<Backend = Self>,
+    {
+        let query = KeyColumns {
+            table,
+            columns,
+            constraint,
+        };
+        let columns: Vec<(String, Option<String>)> =
+            ResultQuery::<Self, (Text, Nullable<Text>)>::new(&query).load(conn)?;
+        let columns = columns.into_iter();
+        Ok(columns
+            .map(|(name, comparison)| KeyColumn { name, comparison })
+            .collect())
+    }
+
+    /// A setting of the session holds the number of the row that the statement is
+    /// at: rows are read, written and returned one after the other. Unlike `xmax`,
+    /// it can be read for a partitioned table too, and unlike the key it is what it
+    /// was, whatever a trigger does.
+    ///
+    /// ```sql
+    /// SELECT "sku", "name" FROM (VALUES (0, $1, $2), (1, $3, $4)) AS upsert_rows (upsert_row, "sku", "name")
+    /// WHERE pg_catalog.set_config('upsert.row', (upsert_row * 4)::pg_catalog.text, TRUE) IS NOT NULL
+    /// ```
+    fn push_reporting_rows<'b>(
+        rows: &dyn Rows<'b, Self>,
+        out: &mut AstPass<'_, 'b, Self>,
+    ) -> QueryResult<()> {
+        out.push_sql("SELECT ");
+        for (i, column) in rows.columns().iter().enumerate() {
+            if i > 0 {
+                out.push_sql(", ");
+            }
+            out.push_identifier(column.name)?;
+        }
+        out.push_sql(" FROM ");
+        push_named_values(rows, out)?;
+        out.push_sql(
+            " WHERE pg_catalog.set_config('upsert.row', (upsert_row * 4)::pg_catalog.text, TRUE) \
+             IS NOT NULL",
+        );
+        Ok(())
+    }
+
+    fn push_returned_number(out: &mut AstPass<'_, '_, Self>) {
+        out.push_sql("pg_catalog.current_setting('upsert.row')::pg_catalog.int8");
+    }
+
+    fn push_log(out: &mut AstPass<'_, '_, Self>) {
+        out.push_sql(
+            "SELECT pg_catalog.concat(pg_catalog.current_setting('upsert.skipped', TRUE), \
+             pg_catalog.set_config('upsert.skipped', '', TRUE))",
+        );
+    }
+
+    /// A bind has the type of the Rust value, which may be compared otherwise
+    /// than the column's: `citext` as `text`.
+    ///
+    /// ```sql
+    /// (SELECT upsert_row::pg_catalog.int8, CAST("name" AS citext) AS "name"
+    ///  FROM (VALUES (0, $1)) AS upsert_rows (upsert_row, "name"))
+    /// ```
+    fn push_numbered_rows<'b>(
+        rows: &dyn Rows<'b, Self>,
+        _: &str,
+        keys: &[KeyColumn],
+        out: &mut AstPass<'_, 'b, Self>,
+    ) -> QueryResult<()> {
+        out.push_sql("(SELECT upsert_row::pg_catalog.int8");
+        for column in rows.columns() {
+            out.push_sql(", ");
+            let key = keys.iter().find(|key| key.name == column.name);
+            match key.and_then(|key| key.comparison.as_deref()) {
+                Some(sql_type) => {
+                    out.push_sql("CAST(");
+                    out.push_identifier(column.name)?;
+                    out.push_sql(" AS ");
+                    out.push_sql(sql_type);
+                    out.push_sql(") AS ");
+                    out.push_identifier(column.name)?;
+                }
+                None => out.push_identifier(column.name)?,
+            }
+        }
+        out.push_sql(" FROM ");
+        push_named_values(rows, out)?;
+        out.push_sql(")");
+        Ok(())
+    }
+
+    fn push_lock(table: &str, out: &mut AstPass<'_, '_, Self>) {
+        // The name without its schema.
+        let (_, name) = unquote(table);
+        out.push_sql(" FOR UPDATE OF \"");
+        out.push_sql(&name.replace('"', "\"\""));
+        out.push_sql("\"");
+    }
+}
+
+/// Writes `(VALUES (0, $1)) AS upsert_rows (upsert_row, "sku")`.
+fn push_named_values<'b>(
+    rows: &dyn Rows<'b, Pg>,
+    out: &mut AstPass<'_, 'b, Pg>,
+) -> QueryResult<()> {
+    push_numbered_values(rows, out)?;
+    out.push_sql(" AS upsert_rows (upsert_row");
+    for column in rows.columns() {
+        out.push_sql(", ");
+        out.push_identifier(column.name)?;
+    }
+    out.push_sql(")");
+    Ok(())
+}
+
+/// Selects the columns, or those of a constraint, and their types.
+struct KeyColumns<'t> {
+    table: &'t str,
+    columns: &'t [&'static str],
+    constraint: Option<&'t str>,
+}
+
+impl QueryFragment<Pg> for KeyColumns<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(
+            "SELECT a.attname::pg_catalog.text, pg_catalog.format_type(a.atttypid, a.atttypmod) \
+             FROM pg_catalog.pg_attribute a WHERE a.attrelid = pg_catalog.to_regclass(",
+        );
+        out.push_bind_param::<Text, _>(self.table)?;
+        out.push_sql(") AND NOT a.attisdropped AND ");
+        if let Some(constraint) = &self.constraint {
+            // An exclusion constraint (`x`) compares with other operators.
+            out.push_sql(
+                "a.attnum = ANY(SELECT pg_catalog.unnest(c.conkey) \
+                 FROM pg_catalog.pg_constraint c WHERE c.conrelid = a.attrelid \
+                 AND c.contype IN ('p', 'u') AND c.conname = ",
+            );
+            out.push_bind_param::<Text, &str>(constraint)?;
+        } else {
+            out.push_sql("a.attname = ANY(");
+            out.push_bind_param::<Array<Text>, _>(self.columns)?;
+        }
+        out.push_sql(")");
         Ok(())
     }
 }

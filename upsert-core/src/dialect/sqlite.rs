@@ -2,20 +2,26 @@
 
 use core::any::TypeId;
 
-use diesel::connection::{Connection, TransactionManager};
+use diesel::RunQueryDsl;
+use diesel::backend::Backend;
+use diesel::connection::{Connection, LoadConnection, TransactionManager};
+use diesel::deserialize::{self, FromSql};
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
-use diesel::sql_types::{self, Nullable, Text};
+use diesel::sql_types::{self, BigInt, Nullable, Text};
 use diesel::sqlite::Sqlite;
 
-use super::on_conflict::{OnConflict, push_on_conflict};
+use super::on_conflict::{OnConflict, push_is_changed, push_on_conflict};
+use super::outcomes::push_numbered_values;
 use super::{
-    Assignment, ConflictClause, Dialect, Equals, Fault, Inspection, KeyPart,
-    SupportsExpressionTarget, SupportsPartialTarget, TargetLookup, TypeKind, Values,
-    encode_by_collector, fold_ascii, push_existing, push_plain_sum, push_value, unquote,
+    Assignment, ConflictClause, Dialect, Equals, Fault, Inspection, KeyColumn, KeyPart, Outcomes,
+    Report, Rows, SupportsExpressionTarget, SupportsPartialTarget, TargetLookup, TypeKind, Values,
+    encode_by_collector, fold_ascii, push_condition, push_existing, push_plain_sum, push_value,
+    unquote,
 };
 use crate::error::{message, refuse};
 use crate::field::{ColumnDef, Rule};
+use crate::statement::ResultQuery;
 
 impl Dialect for Sqlite {
     // SQLITE_MAX_VARIABLE_NUMBER since SQLite 3.32; builds may raise it, and
@@ -241,6 +247,173 @@ impl OnConflict for Sqlite {
     }
 }
 
+impl Outcomes for Sqlite {
+    /// Measured: `RETURNING` takes longer than to read the rows back by their
+    /// keys, and it does not see what AFTER triggers write.
+    const REPORT: Report = Report::Nothing;
+
+    // Expressions of the conflict clause are evaluated on the numbered rows.
+    const NUMBERED: &'static str = "excluded";
+
+    fn read_number(value: <Self as Backend>::RawValue<'_>) -> deserialize::Result<i64> {
+        <i64 as FromSql<BigInt, Self>>::from_sql(value)
+    }
+
+    fn load_text<C>(conn: &mut C, query: &dyn QueryFragment<Self>) -> QueryResult<Option<String>>
+    where
+        C: LoadConnection<Backend = Self>,
+    {
+        ResultQuery::<Self, Nullable<Text>>::new(query).get_result(conn)
+    }
+
+    /// The collations are those of the unique index, which need not be those of
+    /// the columns.
+    fn key_columns<C>(
+        conn: &mut C,
+        table: &str,
+        columns: &[&'static str],
+        _: Option<&str>,
+    ) -> QueryResult<Vec<KeyColumn>>
+    where
+        C: LoadConnection<Backend = Self>,
+    {
+        let (schema, table) = unquote(table);
+        let query = Collations {
+            schema: schema.as_deref(),
+            table: &table,
+            columns,
+        };
+        let found: Vec<(String, Option<String>)> =
+            ResultQuery::<Self, (Text, Nullable<Text>)>::new(&query).load(conn)?;
+        let column = |name: &&'static str| KeyColumn {
+            name: (*name).to_owned(),
+            comparison: found
+                .iter()
+                .find(|(found, _)| found.eq_ignore_ascii_case(name))
+                .and_then(|(_, collation)| collation.clone()),
+        };
+        Ok(columns.iter().map(column).collect())
+    }
+
+    fn push_reporting_rows<'b>(
+        _: &dyn Rows<'b, Self>,
+        _: &mut AstPass<'_, 'b, Self>,
+    ) -> QueryResult<()> {
+        Ok(())
+    }
+
+    fn push_returned_number(_: &mut AstPass<'_, '_, Self>) {}
+
+    fn push_log(_: &mut AstPass<'_, '_, Self>) {}
+
+    /// ```sql
+    /// (SELECT column1 AS upsert_row, column2 AS "sku" FROM (VALUES (0, ?), (1, ?)))
+    /// ```
+    fn push_numbered_rows<'b>(
+        rows: &dyn Rows<'b, Self>,
+        _: &str,
+        _: &[KeyColumn],
+        out: &mut AstPass<'_, 'b, Self>,
+    ) -> QueryResult<()> {
+        out.push_sql("(SELECT column1 AS upsert_row");
+        for (i, column) in rows.columns().iter().enumerate() {
+            out.push_sql(&format!(", column{} AS ", i + 2));
+            out.push_identifier(column.name)?;
+        }
+        out.push_sql(" FROM ");
+        push_numbered_values(rows, out)?;
+        out.push_sql(")");
+        Ok(())
+    }
+
+    fn push_key(key: &KeyColumn, out: &mut AstPass<'_, '_, Self>) -> QueryResult<()> {
+        push_existing(Self::NUMBERED, &key.name, out)?;
+        push_collation(key, out)
+    }
+
+    /// ```sql
+    /// "t"."sku" COLLATE "NOCASE" = excluded."sku"
+    /// ```
+    fn push_same_key(
+        table: &str,
+        key: &KeyColumn,
+        out: &mut AstPass<'_, '_, Self>,
+    ) -> QueryResult<()> {
+        push_existing(table, &key.name, out)?;
+        push_collation(key, out)?;
+        out.push_sql(" = ");
+        push_existing(Self::NUMBERED, &key.name, out)
+    }
+
+    fn push_effect<'b>(
+        conflict: &ConflictClause<'b, Self>,
+        out: &mut AstPass<'_, 'b, Self>,
+    ) -> QueryResult<()> {
+        if conflict.assignments.is_empty() {
+            out.push_sql("1");
+            return Ok(());
+        }
+        for (i, condition) in conflict.conditions.iter().enumerate() {
+            out.push_sql(if i > 0 { " AND " } else { "CASE WHEN " });
+            push_condition(conflict.table, condition, true, out)?;
+        }
+        if !conflict.conditions.is_empty() {
+            out.push_sql(" THEN ");
+        }
+        if conflict.skip_unchanged {
+            out.push_sql("CASE WHEN ");
+            push_is_changed(conflict, out)?;
+            out.push_sql(" THEN 3 ELSE 2 END");
+        } else {
+            out.push_sql("3");
+        }
+        if !conflict.conditions.is_empty() {
+            out.push_sql(" ELSE 1 END");
+        }
+        Ok(())
+    }
+
+    fn push_lock(_: &str, _: &mut AstPass<'_, '_, Self>) {}
+
+    /// A transaction that reads before it writes may find that it can no longer
+    /// write.
+    fn lock_table<C>(conn: &mut C, table: &str, column: &str) -> QueryResult<()>
+    where
+        C: LoadConnection<Backend = Self>,
+    {
+        let name = column.replace('`', "``");
+        conn.batch_execute(&format!("UPDATE {table} SET `{name}` = `{name}` WHERE 0"))
+    }
+
+    fn begin_insert<C>(_: &mut C, _: &str) -> QueryResult<Option<String>>
+    where
+        C: LoadConnection<Backend = Self>,
+    {
+        Ok(Some("rowid".to_owned()))
+    }
+
+    /// ```sql
+    /// "t"."rowid" = last_insert_rowid()
+    /// ```
+    fn push_is_last_inserted(
+        table: &str,
+        column: &str,
+        out: &mut AstPass<'_, '_, Self>,
+    ) -> QueryResult<()> {
+        push_existing(table, column, out)?;
+        out.push_sql(" = last_insert_rowid()");
+        Ok(())
+    }
+}
+
+fn push_collation(key: &KeyColumn, out: &mut AstPass<'_, '_, Sqlite>) -> QueryResult<()> {
+    if let Some(collation) = &key.comparison {
+        out.push_sql(" COLLATE ");
+        out.push_identifier(collation)?;
+    }
+    Ok(())
+}
+
 /// The numbers that a column can hold, by its SQL type in `table!`.
 #[derive(Debug, Clone, Copy)]
 enum Range {
@@ -348,6 +521,44 @@ impl QueryFragment<Sqlite> for RaiseObstacles<'_> {
             out.push_bind_param::<Text, &'static str>(column)?;
         }
         out.push_sql(")) THEN -9223372036854775808 ELSE 0 END)");
+        Ok(())
+    }
+}
+
+/// Selects the columns of the unique index on exactly `columns`, and their
+/// collations.
+struct Collations<'t> {
+    schema: Option<&'t str>,
+    table: &'t str,
+    columns: &'t [&'static str],
+}
+
+impl QueryFragment<Sqlite> for Collations<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        out.push_sql("SELECT c.name, c.coll FROM pragma_index_list(");
+        out.push_bind_param::<Text, &str>(&self.table)?;
+        if let Some(schema) = &self.schema {
+            out.push_sql(", ");
+            out.push_bind_param::<Text, &str>(schema)?;
+        }
+        out.push_sql(") AS i, pragma_index_xinfo(i.name");
+        if let Some(schema) = &self.schema {
+            out.push_sql(", ");
+            out.push_bind_param::<Text, &str>(schema)?;
+        }
+        out.push_sql(") AS c WHERE i.\"unique\" AND NOT i.partial AND c.\"key\" AND c.name IN (");
+        for (i, column) in self.columns.iter().enumerate() {
+            if i > 0 {
+                out.push_sql(", ");
+            }
+            out.push_bind_param::<Text, &'static str>(column)?;
+        }
+        out.push_sql(") AND (SELECT COUNT(*) FROM pragma_index_info(i.name");
+        if let Some(schema) = &self.schema {
+            out.push_sql(", ");
+            out.push_bind_param::<Text, &str>(schema)?;
+        }
+        out.push_sql(&format!(")) = {} ORDER BY i.seq", self.columns.len()));
         Ok(())
     }
 }

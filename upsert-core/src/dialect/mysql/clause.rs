@@ -96,13 +96,12 @@ fn push_decisions<'b>(
     conflict: &ConflictClause<'b, Mysql>,
     out: &mut AstPass<'_, 'b, Mysql>,
 ) -> QueryResult<WrittenIf> {
-    const KEEP: &str = "@upsert_kept := @upsert_kept + 1";
     let mut written_if = WrittenIf {
         others: None,
         touched: None,
     };
     if conflict.assignments.is_empty() {
-        out.push_sql(KEEP);
+        push_kept(conflict, out);
         return Ok(written_if);
     }
     let touches = conflict
@@ -114,9 +113,9 @@ fn push_decisions<'b>(
         out.push_sql("IF(@upsert_write := (");
         push_guards(conflict, out)?;
         out.push_sql("), ");
-        push_touched(conflict, touches, out)?;
+        push_written(conflict, touches, out)?;
         out.push_sql(", ");
-        out.push_sql(KEEP);
+        push_kept(conflict, out);
         out.push_sql(")");
         written_if.others = Some("@upsert_write");
         written_if.touched = Some(if touches {
@@ -125,10 +124,52 @@ fn push_decisions<'b>(
             "@upsert_write"
         });
     } else {
-        push_touched(conflict, touches, out)?;
+        push_written(conflict, touches, out)?;
         written_if.touched = touches.then_some("@upsert_changed");
     }
     Ok(written_if)
+}
+
+/// Writes a note that the row is left as it is.
+fn push_kept(conflict: &ConflictClause<'_, Mysql>, out: &mut AstPass<'_, '_, Mysql>) {
+    if !conflict.reports {
+        out.push_sql("@upsert_kept := @upsert_kept + 1");
+        return;
+    }
+    push_note(
+        if conflict.assignments.is_empty() || !conflict.skip_unchanged {
+            "'s'"
+        } else if conflict.conditions.is_empty() {
+            "'n'"
+        } else {
+            "IF(@upsert_held, 'n', 's')"
+        },
+        out,
+    );
+}
+
+/// Writes what is noted of a row that is written.
+fn push_written<'b>(
+    conflict: &ConflictClause<'b, Mysql>,
+    touches: bool,
+    out: &mut AstPass<'_, 'b, Mysql>,
+) -> QueryResult<()> {
+    if !conflict.reports {
+        return push_touched(conflict, touches, out);
+    }
+    out.push_sql("IF((");
+    push_note("'u'", out);
+    out.push_sql(") > '', ");
+    push_touched(conflict, touches, out)?;
+    out.push_sql(", 0)");
+    Ok(())
+}
+
+/// Writes the note of a row, by its number.
+fn push_note(what: &str, out: &mut AstPass<'_, '_, Mysql>) {
+    out.push_sql("@upsert_log := CONCAT(@upsert_log, @upsert_row, ");
+    out.push_sql(what);
+    out.push_sql(")");
 }
 
 /// Writes whether the row is written.
@@ -137,9 +178,12 @@ fn push_guards<'b>(
     out: &mut AstPass<'_, 'b, Mysql>,
 ) -> QueryResult<()> {
     // Unlike `AND`, `IF` does not go on behind a condition that is NULL.
-    let is_both = conflict.skip_unchanged && !conflict.conditions.is_empty();
+    let is_both = conflict.has_both_guards();
     if is_both {
         out.push_sql("IF(");
+        if conflict.reports {
+            out.push_sql("@upsert_held := (");
+        }
     }
     for (i, condition) in conflict.conditions.iter().enumerate() {
         if i > 0 {
@@ -148,7 +192,7 @@ fn push_guards<'b>(
         push_condition(conflict.table, condition, true, out)?;
     }
     if is_both {
-        out.push_sql(", ");
+        out.push_sql(if conflict.reports { "), " } else { ", " });
     }
     if conflict.skip_unchanged {
         push_is_changed(conflict, out)?;

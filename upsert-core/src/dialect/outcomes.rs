@@ -1,0 +1,213 @@
+//! How a database tells what became of each row.
+
+use diesel::backend::Backend;
+use diesel::connection::LoadConnection;
+use diesel::deserialize;
+use diesel::query_builder::{AstPass, QueryFragment};
+use diesel::result::QueryResult;
+
+use super::{ConflictClause, Dialect, push_existing};
+use crate::field::ColumnDef;
+
+/// A database that can tell what became of each row of a call, for
+/// [`outcome`](crate::Upsert::outcome) and
+/// [`returning`](crate::Upsert::returning).
+///
+/// Rows are numbered in the statement, by their position in it. No row is ever
+/// recognised by the order in which the database gives it back.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot tell what became of each row",
+    note = "`outcome` and `returning` are for `Sqlite`, `Pg` and `Mysql`, with the feature of \
+            `upsert-core` of that name; a dialect of your own implements `dialect::Outcomes`"
+)]
+pub trait Outcomes: Dialect {
+    /// How the statement that writes rows tells about them.
+    const REPORT: Report;
+
+    /// The name that the numbered rows have in a `SELECT`.
+    const NUMBERED: &'static str = "upsert_rows";
+
+    /// Reads the number that the database gives as a `BIGINT`.
+    fn read_number(value: Self::RawValue<'_>) -> deserialize::Result<i64>;
+
+    /// Runs a query of one row with one text, which may be NULL.
+    fn load_text<C>(conn: &mut C, query: &dyn QueryFragment<Self>) -> QueryResult<Option<String>>
+    where
+        C: LoadConnection<Backend = Self>;
+
+    /// Looks up what it takes to find rows by the values of `columns`, or by
+    /// those of a constraint.
+    fn key_columns<C>(
+        conn: &mut C,
+        table: &str,
+        columns: &[&'static str],
+        constraint: Option<&str>,
+    ) -> QueryResult<Vec<KeyColumn>>
+    where
+        C: LoadConnection<Backend = Self>;
+
+    /// Writes the rows of an `INSERT`, so that what the conflict clause and
+    /// [`push_returned_number`](Outcomes::push_returned_number) write knows the
+    /// number of the row that the statement is at.
+    fn push_reporting_rows<'b>(
+        rows: &dyn Rows<'b, Self>,
+        out: &mut AstPass<'_, 'b, Self>,
+    ) -> QueryResult<()>;
+
+    /// Writes four times the number of the row that a `RETURNING` clause is at,
+    /// plus 1 if it was updated, where the report is [`Report::Returning`].
+    fn push_returned_number(out: &mut AstPass<'_, '_, Self>);
+
+    /// Writes the query for the log of the last statement, and empties the log:
+    /// for [`Report::Log`] `3u5s`, the numbers of the rows that were found, each
+    /// followed by `u` (updated), `n` (unchanged) or `s` (skipped); for
+    /// [`Report::Returning`] the numbers, times four, of those skipped where
+    /// others may be unchanged.
+    fn push_log(out: &mut AstPass<'_, '_, Self>);
+
+    /// Writes a relation of the rows, with the column `upsert_row` in front of
+    /// theirs, and each of these with the type and collation that make it
+    /// comparable to the table's.
+    fn push_numbered_rows<'b>(
+        rows: &dyn Rows<'b, Self>,
+        table: &str,
+        keys: &[KeyColumn],
+        out: &mut AstPass<'_, 'b, Self>,
+    ) -> QueryResult<()>;
+
+    /// Writes a numbered row's value of a key column, as it is compared.
+    fn push_key(key: &KeyColumn, out: &mut AstPass<'_, '_, Self>) -> QueryResult<()> {
+        out.push_sql(Self::NUMBERED);
+        out.push_sql(".");
+        out.push_identifier(&key.name)
+    }
+
+    /// Writes whether a numbered row has the key of a row in the table.
+    fn push_same_key(
+        table: &str,
+        key: &KeyColumn,
+        out: &mut AstPass<'_, '_, Self>,
+    ) -> QueryResult<()> {
+        push_existing(table, &key.name, out)?;
+        out.push_sql(" = ");
+        Self::push_key(key, out)
+    }
+
+    /// Writes whether a row that is in the table now is changed by the clause,
+    /// where the report is [`Report::Nothing`]: 1 if it is skipped, 2 if it is
+    /// unchanged, 3 if it is updated.
+    fn push_effect<'b>(
+        conflict: &ConflictClause<'b, Self>,
+        out: &mut AstPass<'_, 'b, Self>,
+    ) -> QueryResult<()> {
+        let _ = (conflict, out);
+        Ok(())
+    }
+
+    /// Writes what makes a `SELECT` lock the rows of `table`, and see what
+    /// others have committed.
+    fn push_lock(table: &str, out: &mut AstPass<'_, '_, Self>);
+
+    /// Does a `SELECT` of rows that the transaction has just come upon have to
+    /// lock them, to see them as they are?
+    const READS_BY_LOCKING: bool = false;
+
+    /// Takes the lock that a transaction needs to write `table`, before it reads.
+    fn lock_table<C>(conn: &mut C, table: &str, column: &str) -> QueryResult<()>
+    where
+        C: LoadConnection<Backend = Self>,
+    {
+        let _ = (conn, table, column);
+        Ok(())
+    }
+
+    /// Prepares for [`push_is_last_inserted`](Outcomes::push_is_last_inserted):
+    /// returns the column that it needs, or `None` where there is none.
+    fn begin_insert<C>(conn: &mut C, table: &str) -> QueryResult<Option<String>>
+    where
+        C: LoadConnection<Backend = Self>,
+    {
+        let _ = (conn, table);
+        Ok(None)
+    }
+
+    /// Writes whether a row of `table` is the one that the last statement, of
+    /// one row, has inserted.
+    fn push_is_last_inserted(
+        table: &str,
+        column: &str,
+        out: &mut AstPass<'_, '_, Self>,
+    ) -> QueryResult<()> {
+        let _ = (table, column, out);
+        Ok(())
+    }
+}
+
+/// How the statement that writes rows tells about them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // the engine has a way for each
+pub enum Report {
+    /// It returns those that it wrote.
+    Returning,
+    /// It writes those that it found into a variable of the session.
+    Log,
+    /// It does not: the rows are looked up before, under a lock.
+    Nothing,
+}
+
+/// A column of the conflict target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)] // a dialect makes it
+pub struct KeyColumn {
+    /// The column.
+    pub name: String,
+    /// Its type as SQL on PostgreSQL, its collation on SQLite.
+    pub comparison: Option<String>,
+}
+
+/// The rows of a statement, for a dialect that writes something beside their
+/// values.
+pub trait Rows<'b, DB: Backend> {
+    /// The number of rows.
+    fn count(&self) -> usize;
+
+    /// Their columns.
+    fn columns(&self) -> &[ColumnDef];
+
+    /// Writes the value that a row has for a column, by their positions.
+    fn push_value(
+        &self,
+        row: usize,
+        column: usize,
+        out: &mut AstPass<'_, 'b, DB>,
+    ) -> QueryResult<()>;
+}
+
+/// Writes `(VALUES (0, $1, $2), (1, $3, $4))`.
+pub(super) fn push_numbered_values<'b, DB: Backend>(
+    rows: &dyn Rows<'b, DB>,
+    out: &mut AstPass<'_, 'b, DB>,
+) -> QueryResult<()> {
+    out.push_sql("(VALUES ");
+    for row in 0..rows.count() {
+        out.push_sql(if row > 0 { ", (" } else { "(" });
+        out.push_sql(&row.to_string());
+        push_values(rows, row, out)?;
+        out.push_sql(")");
+    }
+    out.push_sql(")");
+    Ok(())
+}
+
+/// Writes a row's values, each behind a comma.
+pub(super) fn push_values<'b, DB: Backend>(
+    rows: &dyn Rows<'b, DB>,
+    row: usize,
+    out: &mut AstPass<'_, 'b, DB>,
+) -> QueryResult<()> {
+    for column in 0..rows.columns().len() {
+        out.push_sql(", ");
+        rows.push_value(row, column, out)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,274 @@
+//! Calls that return what they wrote.
+
+use std::borrow::Borrow;
+use std::fmt;
+
+use diesel::RunQueryDsl;
+use diesel::connection::{Connection, LoadConnection};
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::expression::Expression;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::query_dsl::methods::LoadQuery;
+use diesel::result::{Error as DieselError, QueryResult};
+use diesel::sql_types::BigInt;
+
+use crate::builder::Upsert;
+use crate::dialect::{Dialect, Outcomes};
+use crate::error::{Error, Result, refuse};
+use crate::outcome::{Action, Change};
+use crate::overrides::Overrides;
+use crate::statement::ResultQuery;
+use crate::upsertable::{BindFields, Upsertable};
+
+/// A call that returns `E` of each row;
+/// [`Upsert::returning`] makes one.
+#[must_use = "a call does nothing until it is executed"]
+pub struct Returning<'f, B, R: Upsertable, O, E> {
+    pub(crate) call: Upsert<'f, B, R, O>,
+    pub(crate) returning: E,
+}
+
+impl<B, R, O, E> Returning<'_, B, R, O, E>
+where
+    B: Borrow<R>,
+    R: Upsertable,
+{
+    /// Sends the rows, and returns for each input row, in the order of the input,
+    /// what the table holds for it.
+    ///
+    /// A row that was not written, by `do_nothing` or a guard, is returned as it
+    /// is in the table. Where input rows have the same key, each is returned as
+    /// it was when it had been applied.
+    ///
+    /// `U` is what Diesel loads the expression into; `get_results::<i32, _>(conn)`
+    /// names it, where it is not known from elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](crate::Error); nothing of the call is then in the table.
+    pub fn get_results<'o, U, C>(self, conn: &mut C) -> Result<Vec<U>>
+    where
+        C: LoadConnection,
+        C::Backend: Outcomes,
+        R: BindFields<C::Backend>,
+        O: Overrides<'o, C::Backend>,
+        E: Loads<C, U>,
+    {
+        let slots = self.call.results(conn, &self.returning, Wanted::ROWS)?;
+        slots.into_iter().map(Slot::new).collect()
+    }
+
+    /// Sends the row, and returns what the table holds for it.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](crate::Error); [`Refused`](crate::Error::Refused) if the call
+    /// has not exactly one row.
+    pub fn get_result<'o, U, C>(self, conn: &mut C) -> Result<U>
+    where
+        C: LoadConnection,
+        C::Backend: Outcomes,
+        R: BindFields<C::Backend>,
+        O: Overrides<'o, C::Backend>,
+        E: Loads<C, U>,
+    {
+        self.call.check_is_one_row::<C::Backend>()?;
+        let slots = self.call.results(conn, &self.returning, Wanted::ROWS)?;
+        Slot::only(slots)
+    }
+
+    /// Sends the rows, and returns for each input row, in the order of the input,
+    /// what became of it and what the table holds for it.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](crate::Error); nothing of the call is then in the table.
+    pub fn outcome<'o, U, C>(self, conn: &mut C) -> Result<Vec<(Action, U)>>
+    where
+        C: LoadConnection,
+        C::Backend: Outcomes,
+        R: BindFields<C::Backend>,
+        O: Overrides<'o, C::Backend>,
+        E: Loads<C, U>,
+    {
+        let slots = self
+            .call
+            .results(conn, &self.returning, Wanted::ROWS_AND_ACTIONS)?;
+        let slots = slots.into_iter();
+        slots
+            .map(|slot| {
+                let change = slot.change()?;
+                Ok((change.action, change.new))
+            })
+            .collect()
+    }
+}
+
+impl<B, R: Upsertable, O, E> fmt::Debug for Returning<'_, B, R, O, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Returning").finish_non_exhaustive()
+    }
+}
+
+/// A call that returns `E` of each row before and after it;
+/// [`Upsert::returning_old`] makes one.
+#[must_use = "a call does nothing until it is executed"]
+pub struct ReturningOld<'f, B, R: Upsertable, O, E> {
+    pub(crate) call: Upsert<'f, B, R, O>,
+    pub(crate) returning: E,
+}
+
+impl<B, R, O, E> ReturningOld<'_, B, R, O, E>
+where
+    B: Borrow<R>,
+    R: Upsertable,
+{
+    /// Sends the rows, and returns for each input row, in the order of the input,
+    /// what became of it, and what the table held and holds for it.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](crate::Error); nothing of the call is then in the table.
+    pub fn get_results<'o, U, C>(self, conn: &mut C) -> Result<Vec<Change<U>>>
+    where
+        C: LoadConnection,
+        C::Backend: Outcomes,
+        R: BindFields<C::Backend>,
+        O: Overrides<'o, C::Backend>,
+        E: Loads<C, U>,
+    {
+        let slots = self.call.results(conn, &self.returning, Wanted::CHANGES)?;
+        slots.into_iter().map(Slot::change).collect()
+    }
+}
+
+impl<B, R: Upsertable, O, E> fmt::Debug for ReturningOld<'_, B, R, O, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReturningOld").finish_non_exhaustive()
+    }
+}
+
+/// An expression whose rows `C` can load into `U`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be loaded into `{U}` by `{C}`",
+    note = "`returning(..)` takes what Diesel's does: columns, tuples of them, or \
+            `Model::as_returning()`",
+    note = "the result has a field for each column, of a type that Diesel can read from it"
+)]
+pub trait Loads<C: Connection, U>: QueryFragment<C::Backend> {
+    #[doc(hidden)]
+    fn load(query: &dyn QueryFragment<C::Backend>, conn: &mut C) -> QueryResult<Vec<(Number, U)>>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E, C, U> Loads<C, U> for E
+where
+    C: Connection,
+    C::Backend: Dialect,
+    E: Expression + QueryFragment<C::Backend>,
+    for<'q> ResultQuery<'q, C::Backend, (BigInt, E::SqlType)>: LoadQuery<'q, C, (Number, U)>,
+{
+    fn load(query: &dyn QueryFragment<C::Backend>, conn: &mut C) -> QueryResult<Vec<(Number, U)>> {
+        ResultQuery::<C::Backend, (BigInt, E::SqlType)>::new(query).load(conn)
+    }
+}
+
+/// A number that stands beside a row.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, FromSqlRow)]
+pub struct Number(pub(crate) i64);
+
+impl<DB: Outcomes> FromSql<BigInt, DB> for Number {
+    fn from_sql(value: DB::RawValue<'_>) -> deserialize::Result<Self> {
+        DB::read_number(value).map(Self)
+    }
+}
+
+/// What is loaded of a row of which nothing is returned.
+#[derive(Debug, Clone, Copy, FromSqlRow)]
+pub(crate) struct Unread;
+
+impl<DB: Outcomes> FromSql<BigInt, DB> for Unread {
+    fn from_sql(_: DB::RawValue<'_>) -> deserialize::Result<Self> {
+        Ok(Self)
+    }
+}
+
+/// Returns nothing of a row.
+#[derive(Debug, Clone, Copy, QueryId)]
+pub(crate) struct Nothing;
+
+impl Expression for Nothing {
+    type SqlType = BigInt;
+}
+
+impl<DB: Dialect> QueryFragment<DB> for Nothing {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        out.push_sql("0");
+        Ok(())
+    }
+}
+
+/// What is wanted of each row.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) action: bool,
+    pub(crate) new: bool,
+    pub(crate) old: bool,
+}
+
+impl Wanted {
+    pub(crate) const ACTIONS: Self = Self {
+        action: true,
+        new: false,
+        old: false,
+    };
+    const ROWS: Self = Self {
+        action: false,
+        new: true,
+        old: false,
+    };
+    const ROWS_AND_ACTIONS: Self = Self {
+        action: true,
+        new: true,
+        old: false,
+    };
+    const CHANGES: Self = Self {
+        action: true,
+        new: true,
+        old: true,
+    };
+}
+
+/// What is known of a row.
+#[derive(Debug)]
+pub(crate) struct Slot<U> {
+    pub(crate) action: Action,
+    pub(crate) old: Option<U>,
+    pub(crate) new: Option<U>,
+}
+
+impl<U> Slot<U> {
+    /// The row, which the engine has put into each slot, or failed.
+    fn new(self) -> Result<U> {
+        Ok(self.change()?.new)
+    }
+
+    fn only(slots: Vec<Self>) -> Result<U> {
+        let missing = || Error::Connection(DieselError::NotFound);
+        slots.into_iter().next().ok_or_else(missing)?.new()
+    }
+
+    fn change(self) -> Result<Change<U>> {
+        match self.new {
+            Some(new) => Ok(Change {
+                action: self.action,
+                old: self.old,
+                new,
+            }),
+            None => Err(Error::Connection(refuse(
+                "a row is missing from what was returned",
+            ))),
+        }
+    }
+}
