@@ -7,11 +7,13 @@ use std::error::Error;
 use std::time::Instant;
 
 use clap::Parser;
+use diesel::connection::LoadConnection;
 use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
-use upsert_core::{BindFields, Dialect, Upsertable, upsert};
+use upsert_core::dialect::Outcomes;
+use upsert_core::{BindFields, Outcome, Upsertable, upsert};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("examples/migrations");
 
@@ -37,10 +39,11 @@ diesel::table! {
 }
 
 /// One line of a snapshot, and one row of the table. Its primary key, `icao`,
-/// is the conflict target; the other columns are overwritten.
+/// is the conflict target; the other columns are overwritten, where any of them
+/// changes.
 #[derive(Deserialize, Upsertable)]
 #[diesel(table_name = airports)]
-#[upsert(update_all)]
+#[upsert(update_all, skip_unchanged)]
 pub(crate) struct Airport {
     icao: String,
     iata: Option<String>,
@@ -82,7 +85,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Sets up the schema and imports the snapshots, on any of the databases.
 pub(crate) fn run<C>(url: &str, count: fn(&mut C) -> QueryResult<i64>) -> Result<(), Box<dyn Error>>
 where
-    C: Connection<Backend: Dialect> + MigrationHarness<C::Backend>,
+    C: LoadConnection<Backend: Outcomes> + MigrationHarness<C::Backend>,
     Airport: BindFields<C::Backend>,
 {
     if let Some(directory) = std::path::Path::new(url)
@@ -95,13 +98,11 @@ where
     conn.run_pending_migrations(MIGRATIONS)
         .map_err(|error| error.to_string())?;
     for (name, snapshot) in SNAPSHOTS {
-        let before = count(conn)?;
         let rows = read(snapshot)?;
         let start = Instant::now();
-        let written = import(conn, &rows)?;
+        let outcome = import(conn, &rows)?;
         println!(
-            "{name}: {written} airports written, {} of them new, in {:.0?}; the table has {}",
-            count(conn)? - before,
+            "{name}: {outcome}, in {:.0?}; the table has {} airports",
             start.elapsed(),
             count(conn)?,
         );
@@ -116,19 +117,19 @@ fn read(snapshot: &str) -> Result<Vec<Airport>, csv::Error> {
 }
 
 /// All rows or, if anything fails, none.
-fn import<C>(conn: &mut C, rows: &[Airport]) -> upsert_core::Result<usize>
+pub(crate) fn import<C>(conn: &mut C, rows: &[Airport]) -> upsert_core::Result<Outcome>
 where
-    C: Connection<Backend: Dialect>,
+    C: LoadConnection<Backend: Outcomes>,
     Airport: BindFields<C::Backend>,
 {
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} airports, {per_sec}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::new(rows.len() as u64).with_style(style);
-    let written = upsert(rows)
+    let outcome = upsert(rows)
         .on_progress(|progress| bar.set_position(progress.rows as u64))
-        .execute(conn);
+        .outcome(conn);
     bar.finish_and_clear();
-    written
+    outcome
 }
 
 pub(crate) fn count<C>(conn: &mut C) -> QueryResult<i64>

@@ -13,10 +13,10 @@ use upsert_core::{BindFields, Error, Upsertable, excluded, rule, upsert};
 
 use crate::support::{System, on_every_database};
 
-mod oracle;
+pub(crate) mod oracle;
 
 /// A model and its oracle.
-trait Checked: for<'r> From<&'r Proposed> {
+pub(crate) trait Checked: for<'r> From<&'r Proposed> {
     fn oracle() -> Oracle;
 }
 
@@ -49,10 +49,10 @@ macro_rules! models {
         #[derive(Debug, Upsertable)]
         #[diesel(table_name = $table)]
         $(#[$meta])*
-        pub(super) struct $name {
+        pub(crate) struct $name {
             #[conflict_key]
-            pub(super) id: i32,
-            $($(#[$attribute])* pub(super) $field: $type,)*
+            pub(crate) id: i32,
+            $($(#[$attribute])* pub(crate) $field: $type,)*
         }
 
         checked! { $name { $($field),* } => $oracle }
@@ -60,12 +60,12 @@ macro_rules! models {
 }
 
 mod expressions;
-mod models;
+pub(crate) mod models;
 mod names;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod settings;
 mod sums;
-mod targets;
+pub(crate) mod targets;
 mod text;
 mod types;
 mod words;
@@ -78,62 +78,34 @@ on_every_database! {
     shared {
         pub(super) type Database = system::TestDatabase;
 
-        fn seed(conn: &mut Conn, table: &Rows) {
-            diesel::delete(loose::table).execute(conn).unwrap();
-            let rows: Vec<_> = table
-                .iter()
-                .map(|(id, cells)| {
-                    (
-                        loose::id.eq(*id),
-                        loose::big.eq(Option::<i64>::from_cell(Some(&cells[BIG]))),
-                        loose::big2.eq(Option::<i64>::from_cell(Some(&cells[BIG2]))),
-                        loose::small.eq(Option::<i32>::from_cell(Some(&cells[SMALL]))),
-                        loose::ratio.eq(Option::<f64>::from_cell(Some(&cells[RATIO]))),
-                        loose::ratio2.eq(Option::<f64>::from_cell(Some(&cells[RATIO2]))),
-                        loose::word.eq(Option::<String>::from_cell(Some(&cells[WORD]))),
-                        loose::word2.eq(Option::<String>::from_cell(Some(&cells[WORD2]))),
-                        loose::at.eq(Option::<NaiveDateTime>::from_cell(Some(&cells[AT]))),
-                        loose::seen.eq(Option::<i32>::from_cell(Some(&cells[SEEN]))),
-                        loose::note.eq(Option::<String>::from_cell(Some(&cells[NOTE]))),
-                    )
-                })
-                .collect();
-            diesel::insert_into(loose::table).values(rows).execute(conn).unwrap();
-        }
+        impl HasCells for Conn {
+            fn seed(&mut self, table: &Rows) {
+                diesel::delete(loose::table).execute(self).unwrap();
+                let rows: Vec<_> = table
+                    .iter()
+                    .map(|(id, cells)| {
+                        (
+                            loose::id.eq(*id),
+                            loose::big.eq(Option::<i64>::from_cell(Some(&cells[BIG]))),
+                            loose::big2.eq(Option::<i64>::from_cell(Some(&cells[BIG2]))),
+                            loose::small.eq(Option::<i32>::from_cell(Some(&cells[SMALL]))),
+                            loose::ratio.eq(Option::<f64>::from_cell(Some(&cells[RATIO]))),
+                            loose::ratio2.eq(Option::<f64>::from_cell(Some(&cells[RATIO2]))),
+                            loose::word.eq(Option::<String>::from_cell(Some(&cells[WORD]))),
+                            loose::word2.eq(Option::<String>::from_cell(Some(&cells[WORD2]))),
+                            loose::at.eq(Option::<NaiveDateTime>::from_cell(Some(&cells[AT]))),
+                            loose::seen.eq(Option::<i32>::from_cell(Some(&cells[SEEN]))),
+                            loose::note.eq(Option::<String>::from_cell(Some(&cells[NOTE]))),
+                        )
+                    })
+                    .collect();
+                diesel::insert_into(loose::table).values(rows).execute(self).unwrap();
+            }
 
-        fn load(conn: &mut Conn) -> Rows {
-            type Row = (
-                i32,
-                Option<i64>,
-                Option<i64>,
-                Option<i32>,
-                Option<f64>,
-                Option<f64>,
-                Option<String>,
-                Option<String>,
-                Option<NaiveDateTime>,
-                Option<i32>,
-                Option<String>,
-            );
-            let rows: Vec<Row> = loose::table.load(conn).unwrap();
-            let rows = rows.into_iter().map(
-                |(id, big, big2, small, ratio, ratio2, word, word2, at, seen, note)| {
-                    let cells = [
-                        big.into(),
-                        big2.into(),
-                        small.into(),
-                        ratio.into(),
-                        ratio2.into(),
-                        word.into(),
-                        word2.into(),
-                        at.into(),
-                        seen.into(),
-                        note.into(),
-                    ];
-                    (id, cells)
-                },
-            );
-            rows.collect()
+            fn load_cells(&mut self) -> Rows {
+                let rows: Vec<Loaded> = loose::table.load(self).unwrap();
+                rows.into_iter().map(row_of).collect()
+            }
         }
 
         /// Checks calls of a model without any options but the chunk size.
@@ -152,29 +124,18 @@ on_every_database! {
         where
             F: Fn(&mut Conn, &[Proposed], usize) -> upsert_core::Result<usize>,
         {
-            match &oracle.create {
-                Some(sql) => database.run(sql),
-                None => database.run(&create(system::SYSTEM, "cells", oracle.strict)),
-            }
-            match oracle.target {
-                _ if oracle.create.is_some() => {}
-                Target::Id => {}
-                Target::Small => database.run("CREATE UNIQUE INDEX by_small ON cells (small)"),
-                Target::Lower => {
-                    database.run("CREATE UNIQUE INDEX by_lower ON cells (lower(word))");
-                }
-                Target::Partial => {
-                    database.run("CREATE UNIQUE INDEX partial ON cells (small) WHERE big > 0");
-                }
+            for sql in oracle.create(system::SYSTEM) {
+                database.run(&sql);
             }
             let conn = &mut database.conn;
-            run(system::CASES, oracle, |case| {
-                seed(conn, &case.existing);
+            run(system::CASES, &cases(oracle), |case| {
+                conn.seed(&case.existing);
                 let result = call(conn, &case.rows, case.chunk_size);
-                let table = load(conn);
+                let table = conn.load_cells();
                 match (oracle.apply_all(system::SYSTEM, &case.existing, &case.rows), result) {
-                    (Ok((expected, written)), Ok(count)) => {
+                    (Ok((expected, changes)), Ok(count)) => {
                         prop_assert_eq!(table, expected);
+                        let written = changes.iter().filter(|it| it.action.is_written()).count();
                         prop_assert_eq!(count, written, "the count");
                     }
                     (Err(Overflow), Err(Error::Statement { .. })) => {
@@ -206,15 +167,15 @@ on_every_database! {
             // The rows of a query have no order.
             let oracle = Oracle { distinct: true, ..oracle.clone() };
             check_calls(database, &oracle, |conn, rows, _| {
-                let existing = load(conn);
-                seed(conn, &rows.iter().map(|row| (row.id, oracle.inserted(row))).collect());
+                let existing = conn.load_cells();
+                conn.seed(&rows.iter().map(|row| (row.id, oracle.inserted(row))).collect());
                 diesel::delete(loose_source::table).execute(conn).unwrap();
                 diesel::insert_into(loose_source::table)
                     .values(loose::table)
                     .into_columns(loose_source::all_columns)
                     .execute(conn)
                     .unwrap();
-                seed(conn, &existing);
+                conn.seed(&existing);
                 call(conn)
             });
             database.run("DROP TABLE proposals");
@@ -292,7 +253,7 @@ on_every_database! {
         let result = row.upsert(conn);
         assert!(matches!(result, Err(Error::Refused { .. })), "{result:?}");
         assert!(result.unwrap_err().to_string().contains("`word`, `word2`"));
-        assert_eq!(load(conn), Rows::new());
+        assert_eq!(conn.load_cells(), Rows::new());
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use std::borrow::Borrow;
 use std::fmt;
 
-use diesel::SelectableExpression;
 use diesel::connection::{Connection, LoadConnection};
 
 use crate::dialect::{Dialect, Outcomes};
@@ -12,7 +11,7 @@ use crate::error::{Error, Result, refuse};
 use crate::model::{Model, plain};
 use crate::outcome::Outcome;
 use crate::overrides::{Overrides, Overriding, override_methods};
-use crate::returning::{Loads, Nothing, Returning, ReturningOld, Slot, Unread, Wanted};
+use crate::returning::{Loads, Nothing, OfRow, Returning, ReturningOld, Slot, Unread, Wanted};
 use crate::sql::sql_of;
 use crate::statement::{Batch, UpsertStatement};
 use crate::upsertable::{BindFields, Upsertable};
@@ -196,8 +195,8 @@ where
     ///
     /// ```sql
     /// INSERT INTO "products" ("sku", "name")
-    /// SELECT "sku", "name" FROM (VALUES (0, $1, $2), (1, $3, $4)) AS upsert_rows (upsert_row, "sku", "name")
-    /// WHERE pg_catalog.set_config('upsert.row', (upsert_row * 4)::pg_catalog.text, TRUE) IS NOT NULL
+    /// SELECT "sku", "name" FROM (VALUES (0, $1, $2), (1, $3, $4)) AS __upsert_rows (__upsert_row, "sku", "name")
+    /// WHERE pg_catalog.set_config('upsert.row', (__upsert_row * 4)::pg_catalog.text, TRUE) IS NOT NULL
     /// ON CONFLICT ("sku") DO UPDATE SET "name" = excluded."name" WHERE ..
     /// RETURNING pg_catalog.current_setting('upsert.row')::pg_catalog.int8, 0
     /// ```
@@ -248,13 +247,18 @@ where
     /// Returns something of each row: columns, tuples of them, or
     /// `Model::as_returning()`, as in Diesel.
     ///
+    /// It comes last, behind the options of the call; then
+    /// [`get_results`](Returning::get_results), [`get_result`](Returning::get_result)
+    /// or [`outcome`](Returning::outcome) sends the rows.
+    ///
     /// One result for each input row, in the order of the input, whether the row
     /// was written or not: with [`do_nothing`](Upsert::do_nothing) it gets or
     /// creates rows.
     ///
-    /// On PostgreSQL the statement returns what it writes, and rows that it does
-    /// not write are read by their conflict key after it. On SQLite, MySQL and
-    /// MariaDB all rows are read back by their key, in the same transaction.
+    /// On PostgreSQL the statement returns what it writes, before any AFTER trigger
+    /// of a row, and rows that it does not write are read by their conflict key
+    /// after it. On SQLite, MySQL and MariaDB all rows are read back by their key,
+    /// in the same transaction.
     ///
     /// ```
     /// # include!("doctest_setup.rs");
@@ -282,7 +286,7 @@ where
     /// ```
     pub fn returning<E>(self, returning: E) -> Returning<'f, B, R, O, E>
     where
-        E: SelectableExpression<R::Table>,
+        E: OfRow<R::Table>,
     {
         Returning {
             call: self,
@@ -314,7 +318,7 @@ where
     /// ```
     pub fn returning_old<E>(self, returning: E) -> ReturningOld<'f, B, R, O, E>
     where
-        E: SelectableExpression<R::Table>,
+        E: OfRow<R::Table>,
     {
         ReturningOld {
             call: self,

@@ -17,7 +17,7 @@ use diesel::sql_types::HasSqlType;
 pub use self::clause::{
     Assignment, Condition, ConflictClause, Expr, TargetClause, push_condition, push_existing,
 };
-pub use self::outcomes::{KeyColumn, Outcomes, Report, Rows};
+pub use self::outcomes::{KeyColumn, KeyColumns, Outcomes, Report, Rows};
 pub use self::values::{Values, push_plain_sum, push_value};
 pub use crate::field::Rule;
 pub use crate::key::{Encoded, TypeKind};
@@ -382,7 +382,7 @@ use encode_by_collector;
 /// For text in printable ASCII this is a class under the collations that are not
 /// of one language. Text outside of it may have accents, ligatures or ignored
 /// characters, which no short rule covers.
-#[cfg(any(feature = "sqlite", feature = "mysql"))]
+#[cfg(feature = "mysql")]
 fn fold_ascii(text: &[u8]) -> Equals<'_> {
     let mut folded = Vec::with_capacity(text.len());
     for byte in text {
@@ -399,7 +399,7 @@ fn fold_ascii(text: &[u8]) -> Equals<'_> {
     Equals::Class(folded.into())
 }
 
-#[cfg(all(test, any(feature = "sqlite", feature = "mysql")))]
+#[cfg(all(test, feature = "mysql"))]
 mod tests {
     use super::*;
 

@@ -239,7 +239,7 @@ where
             match self.run_plan(conn, &plan, limits, halve, options) {
                 Ok(written) => return Ok(written),
                 Err(Stop::Failed(error)) => return Err(error),
-                Err(Stop::Repeats | Stop::Raced) => {
+                Err(Stop::Repeats) => {
                     plan = self.input().as_given(self.selected.clone());
                     halve = true;
                 }
@@ -334,7 +334,7 @@ where
             return Order::Ask;
         }
         // All rows fit into one statement.
-        if !DB::SORTS_FEW_ROWS {
+        if !DB::SORTS_FEW_ROWS && !self.needs.each_row {
             return Order::AsGiven;
         }
         // If they have different keys and the statement updates whatever it
@@ -393,13 +393,13 @@ where
         mut send: impl FnMut(Chunk<'_>) -> core::result::Result<(), Stop>,
     ) -> core::result::Result<(), Stop> {
         let total = self.batch.len();
-        let mut sent = 0;
+        let mut rows_sent = 0;
         for (i, chunk) in chunks.iter().enumerate() {
             send(*chunk)?;
-            sent += chunk.rows.len();
+            rows_sent += chunk.rows.len();
             if let Some(report) = &mut options.progress {
                 let is_last = i + 1 == chunks.len();
-                let rows = if is_last { total } else { sent };
+                let rows = if is_last { total } else { rows_sent };
                 report(Progress { rows, total });
             }
         }
@@ -682,9 +682,9 @@ struct Chunk<'p> {
     recurs: bool,
 }
 
-impl<'p> Chunk<'p> {
+impl Chunk<'_> {
     /// Some of its rows.
-    fn part<'r>(self, rows: &'r [usize]) -> Chunk<'r> {
+    fn part(self, rows: &[usize]) -> Chunk<'_> {
         Chunk {
             rows,
             supplied: self.supplied,
@@ -697,8 +697,6 @@ impl<'p> Chunk<'p> {
 enum Stop {
     /// The database holds keys equal that are encoded differently.
     Repeats,
-    /// Somebody else has inserted a row that was looked for.
-    Raced,
     Failed(Error),
 }
 

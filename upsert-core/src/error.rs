@@ -91,8 +91,9 @@ pub enum Error {
         source: Option<DieselError>,
     },
     /// A row that the call returns cannot be found: its conflict key has a NULL,
-    /// or a column that the row does not supply, or a trigger has changed it, so
-    /// that the row that was written or kept is not known.
+    /// or a column that the row does not supply, or is not stored as it was bound
+    /// (rounded, padded, changed by a trigger), so that the row that was written or
+    /// kept is not known.
     NoRow {
         /// Where it happened.
         place: Box<Place>,
@@ -300,9 +301,9 @@ impl fmt::Display for Error {
             Self::NoRow { place } => write!(
                 f,
                 "upsert into {place}: the row that was written or kept cannot be found by its \
-                 conflict key, as a column of the key is NULL or not supplied, or a trigger \
-                 changes it or drops the row: give the row its key, or write it without \
-                 `returning(..)`",
+                 conflict key, as a column of the key is NULL or not supplied, or stored otherwise \
+                 than it was bound, or a trigger drops the row: give the row its key as it is \
+                 stored, or write it without `returning(..)`",
             ),
             Self::Statement { place, source } => {
                 write!(f, "upsert into {place}: {}", Redacted(source))

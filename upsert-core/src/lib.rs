@@ -34,7 +34,7 @@ pub use expression::{Excluded, Expressions, Fragment, Literal, LiteralOf, exclud
 pub use field::{ColumnDef, ColumnSet, FieldDef, Rule, Supplied};
 pub use outcome::{Action, Change, Outcome};
 pub use overrides::Overrides;
-pub use returning::{Loads, Number, Returning, ReturningOld};
+pub use returning::{Loaded, Loads, Number, OfRow, Returning, ReturningOld};
 pub use select::{SelectFields, UpsertFrom, UpsertFromStatement};
 pub use statement::UpsertStatement;
 pub use target::{ConflictTarget, OnConstraint, TargetDef, on_constraint};

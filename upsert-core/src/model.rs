@@ -312,6 +312,29 @@ impl<'f, DB: Dialect> Model<'f, DB> {
         }
     }
 
+    /// The conflict clause that locks the rows that exist, by an update of what
+    /// `conflict` updates that never happens.
+    pub(crate) fn locking(
+        &self,
+        conflict: &ConflictClause<'_, DB>,
+        supplied: Supplied,
+    ) -> ConflictClause<'_, DB> {
+        let updated = conflict.assignments.first().map(|it| it.column);
+        let inserted = || supplied.inserted().iter().next().map(|it| self.columns[it]);
+        let assignment = updated.or_else(inserted).map(|column| Assignment {
+            column: ColumnDef {
+                rule: Rule::Update,
+                ..column
+            },
+            expression: None,
+        });
+        ConflictClause {
+            assignments: assignment.into_iter().collect(),
+            conditions: vec![Condition::Never],
+            ..self.keeping(true)
+        }
+    }
+
     /// How the proposed row's values are written of the columns that a row does
     /// not supply.
     fn unsupplied(&self, supplied: Supplied) -> QueryResult<Vec<String>> {

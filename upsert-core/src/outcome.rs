@@ -18,7 +18,7 @@ pub enum Action {
     /// update would not have changed it.
     Unchanged,
     /// The row that has its conflict key was left as it is, by `do_nothing`, by a
-    /// guard, by a trigger of the database, or because a duplicate policy left
+    /// guard (whether or not the update would have changed the row), by a trigger of the database, or because a duplicate policy left
     /// the input row out.
     Skipped,
 }
@@ -167,6 +167,10 @@ impl FromIterator<Action> for Outcome {
 }
 
 /// The action of the input row at a position.
+///
+/// # Panics
+///
+/// Indexing panics if the call had no such row.
 impl Index<usize> for Outcome {
     type Output = Action;
 

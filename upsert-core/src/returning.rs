@@ -6,7 +6,7 @@ use std::fmt;
 use diesel::RunQueryDsl;
 use diesel::connection::{Connection, LoadConnection};
 use diesel::deserialize::{self, FromSql, FromSqlRow};
-use diesel::expression::Expression;
+use diesel::expression::{Expression, NonAggregate, SelectableExpression};
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::query_dsl::methods::LoadQuery;
 use diesel::result::{Error as DieselError, QueryResult};
@@ -22,7 +22,7 @@ use crate::upsertable::{BindFields, Upsertable};
 
 /// A call that returns `E` of each row;
 /// [`Upsert::returning`] makes one.
-#[must_use = "a call does nothing until it is executed"]
+#[must_use = "a call does nothing until its results are asked for, by `get_results` for example"]
 pub struct Returning<'f, B, R: Upsertable, O, E> {
     pub(crate) call: Upsert<'f, B, R, O>,
     pub(crate) returning: E,
@@ -52,10 +52,11 @@ where
         C::Backend: Outcomes,
         R: BindFields<C::Backend>,
         O: Overrides<'o, C::Backend>,
+        U: Loaded,
         E: Loads<C, U>,
     {
         let slots = self.call.results(conn, &self.returning, Wanted::ROWS)?;
-        slots.into_iter().map(Slot::new).collect()
+        slots.into_iter().map(Slot::row).collect()
     }
 
     /// Sends the row, and returns what the table holds for it.
@@ -70,6 +71,7 @@ where
         C::Backend: Outcomes,
         R: BindFields<C::Backend>,
         O: Overrides<'o, C::Backend>,
+        U: Loaded,
         E: Loads<C, U>,
     {
         self.call.check_is_one_row::<C::Backend>()?;
@@ -89,6 +91,7 @@ where
         C::Backend: Outcomes,
         R: BindFields<C::Backend>,
         O: Overrides<'o, C::Backend>,
+        U: Loaded,
         E: Loads<C, U>,
     {
         let slots = self
@@ -112,7 +115,7 @@ impl<B, R: Upsertable, O, E> fmt::Debug for Returning<'_, B, R, O, E> {
 
 /// A call that returns `E` of each row before and after it;
 /// [`Upsert::returning_old`] makes one.
-#[must_use = "a call does nothing until it is executed"]
+#[must_use = "a call does nothing until its results are asked for, by `get_results` for example"]
 pub struct ReturningOld<'f, B, R: Upsertable, O, E> {
     pub(crate) call: Upsert<'f, B, R, O>,
     pub(crate) returning: E,
@@ -135,6 +138,7 @@ where
         C::Backend: Outcomes,
         R: BindFields<C::Backend>,
         O: Overrides<'o, C::Backend>,
+        U: Loaded,
         E: Loads<C, U>,
     {
         let slots = self.call.results(conn, &self.returning, Wanted::CHANGES)?;
@@ -148,12 +152,28 @@ impl<B, R: Upsertable, O, E> fmt::Debug for ReturningOld<'_, B, R, O, E> {
     }
 }
 
+/// An expression over a row of the table `Tab`: of one row, not of many.
+#[diagnostic::on_unimplemented(
+    message = "not an expression over a row of the table `{Tab}`",
+    label = "has something else in it than columns of `{Tab}`, or is an aggregate",
+    note = "`returning(..)` and `returning_old(..)` take a column of the table, a tuple of its \
+            columns, or `Model::as_returning()`"
+)]
+pub trait OfRow<Tab> {}
+
+#[diagnostic::do_not_recommend]
+impl<Tab, E> OfRow<Tab> for E where E: SelectableExpression<Tab> + NonAggregate {}
+
 /// An expression whose rows `C` can load into `U`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be loaded into `{U}` by `{C}`",
-    note = "`returning(..)` takes what Diesel's does: columns, tuples of them, or \
-            `Model::as_returning()`",
-    note = "the result has a field for each column, of a type that Diesel can read from it"
+    message = "`{Self}` cannot be loaded into `{U}`",
+    label = "what is returned here is to be loaded into `{U}`",
+    note = "a column is loaded into a type that Diesel reads its SQL type into, and into an \
+            `Option` of it where it can be NULL",
+    note = "a tuple of columns is loaded into a tuple, or into a struct with \
+            `#[derive(Queryable)]`, that has as many fields",
+    note = "where the connection is a type parameter `C`, the bound to write is \
+            `{Self}: upsert_core::Loads<C, {U}>`"
 )]
 pub trait Loads<C: Connection, U>: QueryFragment<C::Backend> {
     #[doc(hidden)]
@@ -172,6 +192,12 @@ where
         ResultQuery::<C::Backend, (BigInt, E::SqlType)>::new(query).load(conn)
     }
 }
+
+/// What rows can be loaded into: any type. It is asked for first, so that a
+/// result whose type is not said is an error that says so.
+pub trait Loaded {}
+
+impl<U> Loaded for U {}
 
 /// A number that stands beside a row.
 #[doc(hidden)]
@@ -250,13 +276,13 @@ pub(crate) struct Slot<U> {
 
 impl<U> Slot<U> {
     /// The row, which the engine has put into each slot, or failed.
-    fn new(self) -> Result<U> {
+    fn row(self) -> Result<U> {
         Ok(self.change()?.new)
     }
 
     fn only(slots: Vec<Self>) -> Result<U> {
         let missing = || Error::Connection(DieselError::NotFound);
-        slots.into_iter().next().ok_or_else(missing)?.new()
+        slots.into_iter().next().ok_or_else(missing)?.row()
     }
 
     fn change(self) -> Result<Change<U>> {

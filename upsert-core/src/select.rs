@@ -34,6 +34,8 @@ pub trait SelectFields {
 /// A call that inserts or updates the rows of a query;
 /// [`upsert_from`](Upsertable::upsert_from) starts one.
 ///
+/// It has no `outcome` and no `returning`, as its rows have no place in an input.
+///
 /// `O` is the list of what the call overrides; it is always inferred.
 #[must_use = "a call does nothing until it is executed"]
 pub struct UpsertFrom<'f, Q, R, O = ()> {

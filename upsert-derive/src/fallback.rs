@@ -2,12 +2,12 @@
 //! not errors too.
 
 use proc_macro2::TokenStream;
-use quote::quote_spanned;
+use quote::{ToTokens, quote_spanned};
 
 use crate::ast::Container;
 use crate::expand::{database, in_const, with_db};
 use crate::paths::{Paths, site};
-use crate::target;
+use crate::{target, tokens};
 
 /// The errors, and the impls.
 pub(crate) fn expand(container: &Container<'_>, errors: &syn::Error) -> TokenStream {
@@ -25,10 +25,16 @@ pub(crate) fn expand(container: &Container<'_>, errors: &syn::Error) -> TokenStr
         .into_iter()
         .flatten();
     let named_targets = target::functions(container, &paths);
+    let table = &container.table;
+    let upsert_from = upsert_from(container, &paths);
     let stubs = in_const(&quote_spanned! {site()=>
         #[automatically_derived]
         impl #impl_generics #p::Fields for #name #ty_generics #where_clause {
-            type Table = ();
+            // The columns in the uses are those of the right table. Where there
+            // is no such table, or its name could not be read, rustc takes any
+            // for it: in a module with an error of a macro it does not mind
+            // names that it cannot find.
+            type Table = #table::table;
 
             type Converted = ();
 
@@ -80,9 +86,44 @@ pub(crate) fn expand(container: &Container<'_>, errors: &syn::Error) -> TokenStr
         }
 
         #named_targets
+
+        #upsert_from
     });
     quote_spanned! {site()=>
         #errors
         #stubs
     }
+}
+
+/// `upsert_from` with any query, which the struct has before that of
+/// `Upsertable`: which queries are right is not known.
+fn upsert_from(container: &Container<'_>, paths: &Paths<'_>) -> Option<TokenStream> {
+    if container.attrs.embedded.is_some() {
+        return None;
+    }
+    let p = paths.private(site());
+    let krate = tokens::located_at(container.krate.to_token_stream(), site());
+    let input = container.original;
+    let name = &input.ident;
+    let visibility = &input.vis;
+    let (impl_generics, ty_generics, where_clause) = input.generics.split_for_impl();
+    Some(quote_spanned! {site()=>
+        #[automatically_derived]
+        #[allow(dead_code, unreachable_pub)]
+        impl #impl_generics #name #ty_generics #where_clause {
+            #[doc(hidden)]
+            #visibility fn upsert_from<'__upsert_f, __UpsertQ>(
+                _: __UpsertQ,
+            ) -> #krate::UpsertFrom<
+                '__upsert_f,
+                <__UpsertQ as #p::diesel::query_builder::AsQuery>::Query,
+                Self,
+            >
+            where
+                __UpsertQ: #p::diesel::query_builder::AsQuery,
+            {
+                #p::core::unreachable!()
+            }
+        }
+    })
 }

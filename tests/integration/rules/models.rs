@@ -652,7 +652,7 @@ models! {
 
 #[derive(Debug, Upsertable)]
 #[diesel(table_name = strict)]
-pub(super) struct OnInsert {
+pub(crate) struct OnInsert {
     #[conflict_key]
     id: i32,
     #[on_insert(default = 42)]
@@ -687,7 +687,7 @@ checked! {
 #[derive(Debug, Upsertable)]
 #[diesel(table_name = loose)]
 #[upsert(skip_unchanged, touch(note = excluded(word)))]
-pub(super) struct LooseOnInsert {
+pub(crate) struct LooseOnInsert {
     #[conflict_key]
     id: i32,
     #[on_insert(default = i64::MAX)]
@@ -718,7 +718,7 @@ checked! {
 #[derive(Debug, Upsertable)]
 #[diesel(table_name = strict)]
 #[upsert(embedded)]
-pub(super) struct Inner {
+pub(crate) struct Inner {
     #[on_conflict(max)]
     big: i64,
     #[on_conflict(touch = seen + 1)]
@@ -732,7 +732,7 @@ pub(super) struct Inner {
 #[derive(Debug, Upsertable)]
 #[diesel(table_name = strict)]
 #[upsert(embedded)]
-pub(super) struct Innermost {
+pub(crate) struct Innermost {
     #[on_insert(default = String::from("inner"))]
     #[on_conflict(update)]
     word: Option<String>,
@@ -743,7 +743,7 @@ pub(super) struct Innermost {
 #[derive(Debug, Upsertable)]
 #[diesel(table_name = strict)]
 #[upsert(skip_unchanged, not_older_by = at, set(ratio = ratio2), update_if = big.ne(3))]
-pub(super) struct Outer {
+pub(crate) struct Outer {
     #[on_conflict(update)]
     at: NaiveDateTime,
     #[diesel(embed)]

@@ -11,7 +11,7 @@ diesel::define_sql_function! {
 #[derive(Debug, Upsertable)]
 #[diesel(table_name = loose)]
 #[upsert(target = lower(word))]
-struct MarkedWord {
+pub(crate) struct MarkedWord {
     id: i32,
     #[conflict_key(nullable)]
     #[on_conflict(update)]
@@ -33,7 +33,7 @@ checked! {
 #[derive(Debug, Upsertable)]
 #[diesel(table_name = loose)]
 #[upsert(target = lower(word), skip_unchanged, touch(seen = seen + 1))]
-struct UnmarkedWord {
+pub(crate) struct UnmarkedWord {
     id: i32,
     #[on_conflict(update)]
     word: Option<String>,
@@ -54,7 +54,7 @@ checked! {
 #[derive(Debug, Upsertable)]
 #[diesel(table_name = loose)]
 #[upsert(target = lower(word), do_nothing)]
-struct NewWord {
+pub(crate) struct NewWord {
     id: i32,
     #[conflict_key(nullable)]
     word: Option<String>,
@@ -72,7 +72,7 @@ checked! {
 #[derive(Debug, Upsertable)]
 #[diesel(table_name = loose)]
 #[upsert(target_where = big.gt(0))]
-struct PartialSmall {
+pub(crate) struct PartialSmall {
     id: i32,
     #[conflict_key(nullable)]
     small: Option<i32>,
@@ -98,7 +98,7 @@ checked! {
 #[derive(Debug, Upsertable)]
 #[diesel(table_name = loose)]
 #[upsert(target_where = big.gt(0), update_all)]
-struct PartialAll {
+pub(crate) struct PartialAll {
     #[on_conflict(keep)]
     id: i32,
     #[conflict_key(nullable)]
@@ -117,7 +117,7 @@ checked! {
 #[derive(Debug, Upsertable)]
 #[diesel(table_name = loose)]
 #[upsert(target_where = big.gt(0), do_nothing)]
-struct PartialNew {
+pub(crate) struct PartialNew {
     id: i32,
     #[conflict_key(nullable)]
     small: Option<i32>,

@@ -90,6 +90,8 @@ pub enum Condition<'b, DB> {
     },
     /// An expression that is true.
     Expression(Expr<'b, DB>),
+    /// What never holds: a row that exists is locked, and kept.
+    Never,
 }
 
 /// A Diesel expression in a statement.
@@ -176,6 +178,10 @@ pub fn push_condition<'b, DB: Dialect>(
 ) -> QueryResult<()> {
     match condition {
         Condition::Newer { column, or_equal } => push_newer(table, column, *or_equal, out),
+        Condition::Never => {
+            out.push_sql("FALSE");
+            Ok(())
+        }
         Condition::Expression(expression) => {
             if in_parentheses {
                 out.push_sql("(");

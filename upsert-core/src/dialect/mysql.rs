@@ -15,8 +15,8 @@ use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 
 use super::outcomes::push_values;
 use super::{
-    ConflictClause, Dialect, Equals, Fault, Inspection, KeyColumn, KeyPart, Outcomes, Report, Rows,
-    TargetLookup, TypeKind, encode_by_collector, fold_ascii, push_existing, unquote,
+    ConflictClause, Dialect, Equals, Fault, Inspection, KeyColumn, KeyColumns, KeyPart, Outcomes,
+    Report, Rows, TargetLookup, TypeKind, encode_by_collector, fold_ascii, push_existing, unquote,
 };
 use crate::error::message;
 use crate::field::ColumnDef;
@@ -220,8 +220,8 @@ impl Dialect for Mysql {
 
 impl Outcomes for Mysql {
     const REPORT: Report = Report::Log;
-    // A plain `SELECT` sees what was there when the transaction first read.
-    const READS_BY_LOCKING: bool = true;
+    const SEES_COMMITTED: &'static str = " FOR UPDATE";
+    const JOIN: &'static str = " STRAIGHT_JOIN ";
 
     fn read_number(value: <Self as Backend>::RawValue<'_>) -> deserialize::Result<i64> {
         <i64 as FromSql<BigInt, Self>>::from_sql(value)
@@ -235,19 +235,36 @@ impl Outcomes for Mysql {
     }
 
     fn key_columns<C>(
-        _: &mut C,
-        _: &str,
+        conn: &mut C,
+        table: &str,
         columns: &[&'static str],
         _: Option<&str>,
-    ) -> QueryResult<Vec<KeyColumn>>
+    ) -> QueryResult<KeyColumns>
     where
         C: LoadConnection<Backend = Self>,
     {
+        let (schema, name) = unquote(table);
+        let schema = schema.map_or("DATABASE()".to_owned(), |schema| name_literal(&schema));
+        let name = name_literal(&name);
+        let names: Vec<_> = columns.iter().map(|name| name_literal(name)).collect();
+        let (names, count) = (names.join(", "), columns.len());
+        let query = format!(
+            "SELECT MIN(INDEX_NAME) FROM (SELECT INDEX_NAME FROM information_schema.STATISTICS \
+             WHERE NON_UNIQUE = 0 AND TABLE_SCHEMA = {schema} AND TABLE_NAME = {name} \
+             GROUP BY INDEX_NAME HAVING COUNT(SUB_PART) = 0 AND COUNT(*) = {count} \
+             AND SUM(COLUMN_NAME IN ({names})) = {count}) AS i"
+        );
+        let index = diesel::dsl::sql::<Nullable<Text>>(&query).get_result(conn)?;
         let column = |name: &&'static str| KeyColumn {
             name: (*name).to_owned(),
             comparison: None,
         };
-        Ok(columns.iter().map(column).collect())
+        Ok(KeyColumns {
+            columns: columns.iter().map(column).collect(),
+            index,
+            has_children: false,
+            one_by_one: false,
+        })
     }
 
     /// A value of each row sets a variable to the row's number, and that of the
@@ -297,7 +314,7 @@ impl Outcomes for Mysql {
     /// collations.
     ///
     /// ```sql
-    /// (SELECT 0 AS upsert_row, `sku` FROM `t` WHERE FALSE UNION ALL SELECT 0, ? UNION ALL SELECT 1, ?)
+    /// (SELECT 0 AS __upsert_row, `sku` FROM `t` WHERE FALSE UNION ALL SELECT 0, ? UNION ALL SELECT 1, ?)
     /// ```
     fn push_numbered_rows<'b>(
         rows: &dyn Rows<'b, Self>,
@@ -305,7 +322,7 @@ impl Outcomes for Mysql {
         _: &[KeyColumn],
         out: &mut AstPass<'_, 'b, Self>,
     ) -> QueryResult<()> {
-        out.push_sql("(SELECT 0 AS upsert_row");
+        out.push_sql("(SELECT 0 AS __upsert_row");
         for column in rows.columns() {
             out.push_sql(", ");
             out.push_identifier(column.name)?;
@@ -322,16 +339,11 @@ impl Outcomes for Mysql {
         Ok(())
     }
 
-    fn push_lock(_: &str, out: &mut AstPass<'_, '_, Self>) {
-        out.push_sql(" FOR UPDATE");
-    }
-
     /// Looks for the column that the server numbers.
-    fn begin_insert<C>(conn: &mut C, table: &str) -> QueryResult<Option<String>>
+    fn numbered_column<C>(conn: &mut C, table: &str) -> QueryResult<Option<String>>
     where
         C: LoadConnection<Backend = Self>,
     {
-        conn.batch_execute("SET @upsert_number = LAST_INSERT_ID(0)")?;
         let (schema, table) = unquote(table);
         let query = format!(
             "SELECT MIN(COLUMN_NAME) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} \
@@ -341,6 +353,13 @@ impl Outcomes for Mysql {
         );
         let name: Option<String> = diesel::dsl::sql::<Nullable<Text>>(&query).get_result(conn)?;
         Ok(name)
+    }
+
+    fn forget_last_inserted<C>(conn: &mut C) -> QueryResult<()>
+    where
+        C: LoadConnection<Backend = Self>,
+    {
+        conn.batch_execute("SET @upsert_number = LAST_INSERT_ID(0)")
     }
 
     /// The server sets it when it has numbered a row; it was 0 before the

@@ -24,8 +24,8 @@ pub trait OnConflict: Values {
         out.push_sql("TRUE");
     }
 
-    /// Writes a condition that is false, and notes that a guard keeps the row.
-    fn push_note_skipped(out: &mut AstPass<'_, '_, Self>) {
+    /// Writes a condition that is false, and notes that the row is unchanged.
+    fn push_note_unchanged(out: &mut AstPass<'_, '_, Self>) {
         out.push_sql("FALSE");
     }
 
@@ -114,7 +114,7 @@ pub fn push_on_conflict<'b, DB: OnConflict>(
 /// Writes the same guards, with notes of where they lead:
 ///
 /// ```sql
-/// WHERE CASE WHEN condition THEN CASE WHEN changed THEN note ELSE FALSE END ELSE note END
+/// WHERE CASE WHEN condition THEN CASE WHEN changed THEN note ELSE note END ELSE FALSE END
 /// ```
 fn push_reporting_where<'b, DB: OnConflict>(
     conflict: &ConflictClause<'b, DB>,
@@ -135,16 +135,12 @@ fn push_reporting_where<'b, DB: OnConflict>(
     }
     DB::push_note_updated(out);
     if conflict.skip_unchanged {
-        out.push_sql(" ELSE FALSE END");
+        out.push_sql(" ELSE ");
+        DB::push_note_unchanged(out);
+        out.push_sql(" END");
     }
     if !conflict.conditions.is_empty() {
-        out.push_sql(" ELSE ");
-        if conflict.has_both_guards() {
-            DB::push_note_skipped(out);
-        } else {
-            out.push_sql("FALSE");
-        }
-        out.push_sql(" END");
+        out.push_sql(" ELSE FALSE END");
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use diesel::deserialize;
 use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::result::QueryResult;
 
-use super::{ConflictClause, Dialect, push_existing};
+use super::{ConflictClause, Dialect};
 use crate::field::ColumnDef;
 
 /// A database that can tell what became of each row of a call, for
@@ -17,15 +17,28 @@ use crate::field::ColumnDef;
 /// recognised by the order in which the database gives it back.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot tell what became of each row",
-    note = "`outcome` and `returning` are for `Sqlite`, `Pg` and `Mysql`, with the feature of \
-            `upsert-core` of that name; a dialect of your own implements `dialect::Outcomes`"
+    note = "`outcome`, `returning` and `returning_old` are for `Sqlite`, `Pg` and `Mysql`, with \
+            the feature of `upsert-core` of that name; a dialect of your own implements \
+            `upsert_core::dialect::Outcomes`",
+    note = "where the connection is a type parameter `C`, the bounds to write are \
+            `C: diesel::connection::LoadConnection` and \
+            `C::Backend: upsert_core::dialect::Outcomes`"
 )]
 pub trait Outcomes: Dialect {
     /// How the statement that writes rows tells about them.
     const REPORT: Report;
 
-    /// The name that the numbered rows have in a `SELECT`.
-    const NUMBERED: &'static str = "upsert_rows";
+    /// Are the values of numbered rows equal where the table's would be?
+    const NUMBERED_LIKE_COLUMNS: bool = true;
+
+    /// A column of every table that has the database's own number of the row, which
+    /// an update leaves as it is.
+    const ROW_ID: Option<&'static str> = None;
+
+    /// Joins the numbered rows on the left with the table, which is looked up
+    /// row by row: a scan of it would lock rows that have nothing to do with the
+    /// call.
+    const JOIN: &'static str = " CROSS JOIN ";
 
     /// Reads the number that the database gives as a `BIGINT`.
     fn read_number(value: Self::RawValue<'_>) -> deserialize::Result<i64>;
@@ -42,7 +55,7 @@ pub trait Outcomes: Dialect {
         table: &str,
         columns: &[&'static str],
         constraint: Option<&str>,
-    ) -> QueryResult<Vec<KeyColumn>>
+    ) -> QueryResult<KeyColumns>
     where
         C: LoadConnection<Backend = Self>;
 
@@ -61,11 +74,10 @@ pub trait Outcomes: Dialect {
     /// Writes the query for the log of the last statement, and empties the log:
     /// for [`Report::Log`] `3u5s`, the numbers of the rows that were found, each
     /// followed by `u` (updated), `n` (unchanged) or `s` (skipped); for
-    /// [`Report::Returning`] the numbers, times four, of those skipped where
-    /// others may be unchanged.
+    /// [`Report::Returning`] the numbers, times four, of those unchanged.
     fn push_log(out: &mut AstPass<'_, '_, Self>);
 
-    /// Writes a relation of the rows, with the column `upsert_row` in front of
+    /// Writes a relation of the rows, with the column `__upsert_row` in front of
     /// theirs, and each of these with the type and collation that make it
     /// comparable to the table's.
     fn push_numbered_rows<'b>(
@@ -75,26 +87,8 @@ pub trait Outcomes: Dialect {
         out: &mut AstPass<'_, 'b, Self>,
     ) -> QueryResult<()>;
 
-    /// Writes a numbered row's value of a key column, as it is compared.
-    fn push_key(key: &KeyColumn, out: &mut AstPass<'_, '_, Self>) -> QueryResult<()> {
-        out.push_sql(Self::NUMBERED);
-        out.push_sql(".");
-        out.push_identifier(&key.name)
-    }
-
-    /// Writes whether a numbered row has the key of a row in the table.
-    fn push_same_key(
-        table: &str,
-        key: &KeyColumn,
-        out: &mut AstPass<'_, '_, Self>,
-    ) -> QueryResult<()> {
-        push_existing(table, &key.name, out)?;
-        out.push_sql(" = ");
-        Self::push_key(key, out)
-    }
-
-    /// Writes whether a row that is in the table now is changed by the clause,
-    /// where the report is [`Report::Nothing`]: 1 if it is skipped, 2 if it is
+    /// Writes what the clause does to a row that is in the table now, where the
+    /// report is [`Report::Nothing`]; the proposed row has the name `excluded`: 1 if it is skipped, 2 if it is
     /// unchanged, 3 if it is updated.
     fn push_effect<'b>(
         conflict: &ConflictClause<'b, Self>,
@@ -104,13 +98,9 @@ pub trait Outcomes: Dialect {
         Ok(())
     }
 
-    /// Writes what makes a `SELECT` lock the rows of `table`, and see what
-    /// others have committed.
-    fn push_lock(table: &str, out: &mut AstPass<'_, '_, Self>);
-
-    /// Does a `SELECT` of rows that the transaction has just come upon have to
-    /// lock them, to see them as they are?
-    const READS_BY_LOCKING: bool = false;
+    /// What makes a `SELECT` see rows as they are, where it would see them as they
+    /// were when the transaction began.
+    const SEES_COMMITTED: &'static str = "";
 
     /// Takes the lock that a transaction needs to write `table`, before it reads.
     fn lock_table<C>(conn: &mut C, table: &str, column: &str) -> QueryResult<()>
@@ -121,14 +111,23 @@ pub trait Outcomes: Dialect {
         Ok(())
     }
 
-    /// Prepares for [`push_is_last_inserted`](Outcomes::push_is_last_inserted):
-    /// returns the column that it needs, or `None` where there is none.
-    fn begin_insert<C>(conn: &mut C, table: &str) -> QueryResult<Option<String>>
+    /// The column that [`push_is_last_inserted`](Outcomes::push_is_last_inserted)
+    /// needs, or `None` where there is none.
+    fn numbered_column<C>(conn: &mut C, table: &str) -> QueryResult<Option<String>>
     where
         C: LoadConnection<Backend = Self>,
     {
         let _ = (conn, table);
         Ok(None)
+    }
+
+    /// Forgets the last row that was inserted.
+    fn forget_last_inserted<C>(conn: &mut C) -> QueryResult<()>
+    where
+        C: LoadConnection<Backend = Self>,
+    {
+        let _ = conn;
+        Ok(())
     }
 
     /// Writes whether a row of `table` is the one that the last statement, of
@@ -155,13 +154,31 @@ pub enum Report {
     Nothing,
 }
 
+/// What it takes to find rows by their conflict key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)] // a dialect makes it
+pub struct KeyColumns {
+    /// The columns.
+    pub columns: Vec<KeyColumn>,
+    /// The name of the unique index on them, on MySQL: without it a small table is
+    /// scanned, and all of it locked.
+    pub index: Option<String>,
+    /// Has the table others that inherit from it, whose rows its unique indexes do
+    /// not have, but which a `SELECT` returns unless it says `ONLY`?
+    pub has_children: bool,
+    /// May a trigger let a row's effect depend on another row of the same
+    /// statement, so that they have to go out one by one?
+    pub one_by_one: bool,
+}
+
 /// A column of the conflict target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs)] // a dialect makes it
 pub struct KeyColumn {
     /// The column.
     pub name: String,
-    /// Its type as SQL on PostgreSQL, its collation on SQLite.
+    /// What a value is followed by to be compared as the column's: its type and
+    /// collation on PostgreSQL; on SQLite the collation of the index.
     pub comparison: Option<String>,
 }
 

@@ -9,14 +9,15 @@ use diesel::deserialize::{self, FromSql};
 use diesel::pg::{Pg, PgMetadataLookup, PgTypeMetadata};
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
-use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamp};
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamp};
 
 use super::on_conflict::{OnConflict, push_on_conflict};
 use super::outcomes::push_numbered_values;
 use super::{
-    Assignment, ConflictClause, Dialect, Equals, Fault, Inspection, KeyColumn, KeyPart, Outcomes,
-    Report, Rows, SupportsConstraintTarget, SupportsExpressionTarget, SupportsPartialTarget,
-    TargetLookup, TypeKind, Values, encode_by_collector, push_existing, push_value, unquote,
+    Assignment, ConflictClause, Dialect, Equals, Fault, Inspection, KeyColumn, KeyColumns, KeyPart,
+    Outcomes, Report, Rows, SupportsConstraintTarget, SupportsExpressionTarget,
+    SupportsPartialTarget, TargetLookup, TypeKind, Values, encode_by_collector, push_existing,
+    push_value,
 };
 use crate::error::{constraint, message};
 use crate::field::Rule;
@@ -188,10 +189,10 @@ impl OnConflict for Pg {
         );
     }
 
-    fn push_note_skipped(out: &mut AstPass<'_, '_, Self>) {
+    fn push_note_unchanged(out: &mut AstPass<'_, '_, Self>) {
         out.push_sql(
-            "pg_catalog.set_config('upsert.skipped', \
-             pg_catalog.concat(pg_catalog.current_setting('upsert.skipped', TRUE), ' ', \
+            "pg_catalog.set_config('upsert.unchanged', \
+             pg_catalog.concat(pg_catalog.current_setting('upsert.unchanged', TRUE), ' ', \
              pg_catalog.current_setting('upsert.row')), TRUE) IS NULL",
         );
     }
@@ -236,21 +237,28 @@ impl Outcomes for Pg {
         table: &str,
         columns: &[&'static str],
         constraint: Option<&str>,
-    ) -> QueryResult<Vec<KeyColumn>>
+    ) -> QueryResult<KeyColumns>
     where
         C: LoadConnection<Backend = Self>,
     {
-        let query = KeyColumns {
+        let query = LookUpKey {
             table,
             columns,
             constraint,
         };
-        let columns: Vec<(String, Option<String>)> =
-            ResultQuery::<Self, (Text, Nullable<Text>)>::new(&query).load(conn)?;
-        let columns = columns.into_iter();
-        Ok(columns
-            .map(|(name, comparison)| KeyColumn { name, comparison })
-            .collect())
+        let found: Vec<(String, String, bool)> =
+            ResultQuery::<Self, (Text, Text, Bool)>::new(&query).load(conn)?;
+        let has_children = found.iter().any(|(_, _, has_children)| *has_children);
+        let columns = found.into_iter().map(|(name, comparison, _)| KeyColumn {
+            name,
+            comparison: Some(comparison),
+        });
+        Ok(KeyColumns {
+            columns: columns.collect(),
+            index: None,
+            has_children,
+            one_by_one: false,
+        })
     }
 
     /// A setting of the session holds the number of the row that the statement is
@@ -259,8 +267,8 @@ impl Outcomes for Pg {
     /// was, whatever a trigger does.
     ///
     /// ```sql
-    /// SELECT "sku", "name" FROM (VALUES (0, $1, $2), (1, $3, $4)) AS upsert_rows (upsert_row, "sku", "name")
-    /// WHERE pg_catalog.set_config('upsert.row', (upsert_row * 4)::pg_catalog.text, TRUE) IS NOT NULL
+    /// SELECT "sku", "name" FROM (VALUES (0, $1, $2), (1, $3, $4)) AS __upsert_rows (__upsert_row, "sku", "name")
+    /// WHERE pg_catalog.set_config('upsert.row', (__upsert_row * 4)::pg_catalog.text, TRUE) IS NOT NULL
     /// ```
     fn push_reporting_rows<'b>(
         rows: &dyn Rows<'b, Self>,
@@ -276,7 +284,7 @@ impl Outcomes for Pg {
         out.push_sql(" FROM ");
         push_named_values(rows, out)?;
         out.push_sql(
-            " WHERE pg_catalog.set_config('upsert.row', (upsert_row * 4)::pg_catalog.text, TRUE) \
+            " WHERE pg_catalog.set_config('upsert.row', (__upsert_row * 4)::pg_catalog.text, TRUE) \
              IS NOT NULL",
         );
         Ok(())
@@ -288,8 +296,8 @@ impl Outcomes for Pg {
 
     fn push_log(out: &mut AstPass<'_, '_, Self>) {
         out.push_sql(
-            "SELECT pg_catalog.concat(pg_catalog.current_setting('upsert.skipped', TRUE), \
-             pg_catalog.set_config('upsert.skipped', '', TRUE))",
+            "SELECT pg_catalog.concat(pg_catalog.current_setting('upsert.unchanged', TRUE), \
+             pg_catalog.set_config('upsert.unchanged', '', TRUE))",
         );
     }
 
@@ -297,8 +305,8 @@ impl Outcomes for Pg {
     /// than the column's: `citext` as `text`.
     ///
     /// ```sql
-    /// (SELECT upsert_row::pg_catalog.int8, CAST("name" AS citext) AS "name"
-    ///  FROM (VALUES (0, $1)) AS upsert_rows (upsert_row, "name"))
+    /// (SELECT __upsert_row::pg_catalog.int8, "name"::citext COLLATE "pg_catalog"."default" AS "name"
+    ///  FROM (VALUES (0, $1)) AS __upsert_rows (__upsert_row, "name"))
     /// ```
     fn push_numbered_rows<'b>(
         rows: &dyn Rows<'b, Self>,
@@ -306,20 +314,15 @@ impl Outcomes for Pg {
         keys: &[KeyColumn],
         out: &mut AstPass<'_, 'b, Self>,
     ) -> QueryResult<()> {
-        out.push_sql("(SELECT upsert_row::pg_catalog.int8");
+        out.push_sql("(SELECT __upsert_row::pg_catalog.int8");
         for column in rows.columns() {
             out.push_sql(", ");
+            out.push_identifier(column.name)?;
             let key = keys.iter().find(|key| key.name == column.name);
-            match key.and_then(|key| key.comparison.as_deref()) {
-                Some(sql_type) => {
-                    out.push_sql("CAST(");
-                    out.push_identifier(column.name)?;
-                    out.push_sql(" AS ");
-                    out.push_sql(sql_type);
-                    out.push_sql(") AS ");
-                    out.push_identifier(column.name)?;
-                }
-                None => out.push_identifier(column.name)?,
+            if let Some(comparison) = key.and_then(|key| key.comparison.as_deref()) {
+                out.push_sql(comparison);
+                out.push_sql(" AS ");
+                out.push_identifier(column.name)?;
             }
         }
         out.push_sql(" FROM ");
@@ -327,23 +330,15 @@ impl Outcomes for Pg {
         out.push_sql(")");
         Ok(())
     }
-
-    fn push_lock(table: &str, out: &mut AstPass<'_, '_, Self>) {
-        // The name without its schema.
-        let (_, name) = unquote(table);
-        out.push_sql(" FOR UPDATE OF \"");
-        out.push_sql(&name.replace('"', "\"\""));
-        out.push_sql("\"");
-    }
 }
 
-/// Writes `(VALUES (0, $1)) AS upsert_rows (upsert_row, "sku")`.
+/// Writes `(VALUES (0, $1)) AS __upsert_rows (__upsert_row, "sku")`.
 fn push_named_values<'b>(
     rows: &dyn Rows<'b, Pg>,
     out: &mut AstPass<'_, 'b, Pg>,
 ) -> QueryResult<()> {
     push_numbered_values(rows, out)?;
-    out.push_sql(" AS upsert_rows (upsert_row");
+    out.push_sql(" AS __upsert_rows (__upsert_row");
     for column in rows.columns() {
         out.push_sql(", ");
         out.push_identifier(column.name)?;
@@ -353,16 +348,40 @@ fn push_named_values<'b>(
 }
 
 /// Selects the columns, or those of a constraint, and their types.
-struct KeyColumns<'t> {
+struct LookUpKey<'t> {
     table: &'t str,
     columns: &'t [&'static str],
     constraint: Option<&'t str>,
 }
 
-impl QueryFragment<Pg> for KeyColumns<'_> {
+impl QueryFragment<Pg> for LookUpKey<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(
-            "SELECT a.attname::pg_catalog.text, pg_catalog.format_type(a.atttypid, a.atttypmod) \
+            "SELECT a.attname::pg_catalog.text, \
+             pg_catalog.concat('::', pg_catalog.format_type(a.atttypid, a.atttypmod), \
+             (SELECT pg_catalog.format(' COLLATE %I.%I', n.nspname, c.collname) \
+             FROM pg_catalog.pg_collation c \
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace \
+             WHERE c.oid = COALESCE(",
+        );
+        // The collation of the unique index on exactly these columns, which need
+        // not be the column's.
+        out.push_sql(
+            "(SELECT k.coll FROM pg_catalog.pg_index i, LATERAL ROWS FROM (\
+             pg_catalog.unnest(i.indkey::pg_catalog.int2[]), \
+             pg_catalog.unnest(i.indcollation::pg_catalog.oid[])) AS k (attnum, coll) \
+             WHERE i.indrelid = a.attrelid AND i.indisunique AND k.attnum = a.attnum AND i.indnkeyatts = pg_catalog.cardinality(",
+        );
+        out.push_bind_param::<Array<Text>, _>(self.columns)?;
+        out.push_sql(
+            ") AND i.indnkeyatts = (SELECT pg_catalog.count(*) FROM pg_catalog.pg_attribute b \
+             WHERE b.attrelid = i.indrelid AND b.attnum = ANY(i.indkey) AND b.attname = ANY(",
+        );
+        out.push_bind_param::<Array<Text>, _>(self.columns)?;
+        out.push_sql(
+            ")) LIMIT 1), a.attcollation))), \
+             (SELECT r.relkind = 'r' AND r.relhassubclass \
+             FROM pg_catalog.pg_class r WHERE r.oid = a.attrelid) \
              FROM pg_catalog.pg_attribute a WHERE a.attrelid = pg_catalog.to_regclass(",
         );
         out.push_bind_param::<Text, _>(self.table)?;

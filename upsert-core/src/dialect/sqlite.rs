@@ -14,10 +14,10 @@ use diesel::sqlite::Sqlite;
 use super::on_conflict::{OnConflict, push_is_changed, push_on_conflict};
 use super::outcomes::push_numbered_values;
 use super::{
-    Assignment, ConflictClause, Dialect, Equals, Fault, Inspection, KeyColumn, KeyPart, Outcomes,
-    Report, Rows, SupportsExpressionTarget, SupportsPartialTarget, TargetLookup, TypeKind, Values,
-    encode_by_collector, fold_ascii, push_condition, push_existing, push_plain_sum, push_value,
-    unquote,
+    Assignment, ConflictClause, Dialect, Equals, Fault, Inspection, KeyColumn, KeyColumns, KeyPart,
+    Outcomes, Report, Rows, SupportsExpressionTarget, SupportsPartialTarget, TargetLookup,
+    TypeKind, Values, encode_by_collector, push_condition, push_existing, push_plain_sum,
+    push_value, unquote,
 };
 use crate::error::{message, refuse};
 use crate::field::{ColumnDef, Rule};
@@ -73,9 +73,8 @@ impl Dialect for Sqlite {
     fn key_part(kind: TypeKind, bytes: &[u8]) -> KeyPart<'_> {
         let equals = match kind {
             TypeKind::Exact | TypeKind::Date => Equals::Same,
-            // Times are text in SQLite. `NOCASE` and `RTRIM` are its own
-            // collations.
-            TypeKind::Text | TypeKind::Time | TypeKind::Other => fold_ascii(bytes),
+            // Times are text in SQLite.
+            TypeKind::Text | TypeKind::Time | TypeKind::Other => fold(bytes),
             TypeKind::Number | TypeKind::Json => Equals::Unknown,
         };
         KeyPart::new(bytes, equals)
@@ -153,6 +152,14 @@ impl Dialect for Sqlite {
 
 impl SupportsExpressionTarget for Sqlite {}
 impl SupportsPartialTarget for Sqlite {}
+
+/// The class of text under SQLite's own collations: `NOCASE` compares the
+/// letters of ASCII without regard to case, `RTRIM` ignores spaces at the end.
+fn fold(text: &[u8]) -> Equals<'_> {
+    let end = text.iter().rposition(|byte| *byte != b' ');
+    let text = &text[..end.map_or(0, |last| last + 1)];
+    Equals::Class(text.to_ascii_lowercase().into())
+}
 
 /// An expression that fails with [`RAISED`].
 const RAISE: &str = "abs(-9223372036854775808)";
@@ -252,8 +259,9 @@ impl Outcomes for Sqlite {
     /// keys, and it does not see what AFTER triggers write.
     const REPORT: Report = Report::Nothing;
 
-    // Expressions of the conflict clause are evaluated on the numbered rows.
-    const NUMBERED: &'static str = "excluded";
+    const ROW_ID: Option<&'static str> = Some("_rowid_");
+    // Binds have no affinity.
+    const NUMBERED_LIKE_COLUMNS: bool = false;
 
     fn read_number(value: <Self as Backend>::RawValue<'_>) -> deserialize::Result<i64> {
         <i64 as FromSql<BigInt, Self>>::from_sql(value)
@@ -273,7 +281,7 @@ impl Outcomes for Sqlite {
         table: &str,
         columns: &[&'static str],
         _: Option<&str>,
-    ) -> QueryResult<Vec<KeyColumn>>
+    ) -> QueryResult<KeyColumns>
     where
         C: LoadConnection<Backend = Self>,
     {
@@ -285,14 +293,24 @@ impl Outcomes for Sqlite {
         };
         let found: Vec<(String, Option<String>)> =
             ResultQuery::<Self, (Text, Nullable<Text>)>::new(&query).load(conn)?;
+        let triggers = HasTriggers {
+            schema: schema.as_deref(),
+            table: &table,
+        };
         let column = |name: &&'static str| KeyColumn {
             name: (*name).to_owned(),
             comparison: found
                 .iter()
                 .find(|(found, _)| found.eq_ignore_ascii_case(name))
-                .and_then(|(_, collation)| collation.clone()),
+                .and_then(|(_, collation)| collation.as_deref())
+                .map(|collation| format!(" COLLATE `{}`", collation.replace('`', "``"))),
         };
-        Ok(columns.iter().map(column).collect())
+        Ok(KeyColumns {
+            columns: columns.iter().map(column).collect(),
+            index: None,
+            has_children: false,
+            one_by_one: Self::load_text(conn, &triggers)?.as_deref() == Some("yes"),
+        })
     }
 
     fn push_reporting_rows<'b>(
@@ -307,7 +325,7 @@ impl Outcomes for Sqlite {
     fn push_log(_: &mut AstPass<'_, '_, Self>) {}
 
     /// ```sql
-    /// (SELECT column1 AS upsert_row, column2 AS "sku" FROM (VALUES (0, ?), (1, ?)))
+    /// (SELECT column1 AS __upsert_row, column2 AS "sku" FROM (VALUES (0, ?), (1, ?)))
     /// ```
     fn push_numbered_rows<'b>(
         rows: &dyn Rows<'b, Self>,
@@ -315,7 +333,7 @@ impl Outcomes for Sqlite {
         _: &[KeyColumn],
         out: &mut AstPass<'_, 'b, Self>,
     ) -> QueryResult<()> {
-        out.push_sql("(SELECT column1 AS upsert_row");
+        out.push_sql("(SELECT column1 AS __upsert_row");
         for (i, column) in rows.columns().iter().enumerate() {
             out.push_sql(&format!(", column{} AS ", i + 2));
             out.push_identifier(column.name)?;
@@ -324,25 +342,6 @@ impl Outcomes for Sqlite {
         push_numbered_values(rows, out)?;
         out.push_sql(")");
         Ok(())
-    }
-
-    fn push_key(key: &KeyColumn, out: &mut AstPass<'_, '_, Self>) -> QueryResult<()> {
-        push_existing(Self::NUMBERED, &key.name, out)?;
-        push_collation(key, out)
-    }
-
-    /// ```sql
-    /// "t"."sku" COLLATE "NOCASE" = excluded."sku"
-    /// ```
-    fn push_same_key(
-        table: &str,
-        key: &KeyColumn,
-        out: &mut AstPass<'_, '_, Self>,
-    ) -> QueryResult<()> {
-        push_existing(table, &key.name, out)?;
-        push_collation(key, out)?;
-        out.push_sql(" = ");
-        push_existing(Self::NUMBERED, &key.name, out)
     }
 
     fn push_effect<'b>(
@@ -373,8 +372,6 @@ impl Outcomes for Sqlite {
         Ok(())
     }
 
-    fn push_lock(_: &str, _: &mut AstPass<'_, '_, Self>) {}
-
     /// A transaction that reads before it writes may find that it can no longer
     /// write.
     fn lock_table<C>(conn: &mut C, table: &str, column: &str) -> QueryResult<()>
@@ -385,15 +382,15 @@ impl Outcomes for Sqlite {
         conn.batch_execute(&format!("UPDATE {table} SET `{name}` = `{name}` WHERE 0"))
     }
 
-    fn begin_insert<C>(_: &mut C, _: &str) -> QueryResult<Option<String>>
+    fn numbered_column<C>(_: &mut C, _: &str) -> QueryResult<Option<String>>
     where
         C: LoadConnection<Backend = Self>,
     {
-        Ok(Some("rowid".to_owned()))
+        Ok(Self::ROW_ID.map(str::to_owned))
     }
 
     /// ```sql
-    /// "t"."rowid" = last_insert_rowid()
+    /// "t"."_rowid_" = last_insert_rowid()
     /// ```
     fn push_is_last_inserted(
         table: &str,
@@ -404,14 +401,6 @@ impl Outcomes for Sqlite {
         out.push_sql(" = last_insert_rowid()");
         Ok(())
     }
-}
-
-fn push_collation(key: &KeyColumn, out: &mut AstPass<'_, '_, Sqlite>) -> QueryResult<()> {
-    if let Some(collation) = &key.comparison {
-        out.push_sql(" COLLATE ");
-        out.push_identifier(collation)?;
-    }
-    Ok(())
 }
 
 /// The numbers that a column can hold, by its SQL type in `table!`.
@@ -559,6 +548,32 @@ impl QueryFragment<Sqlite> for Collations<'_> {
             out.push_bind_param::<Text, &str>(schema)?;
         }
         out.push_sql(&format!(")) = {} ORDER BY i.seq", self.columns.len()));
+        Ok(())
+    }
+}
+
+/// Selects whether a trigger may write rows of the table, as far as its text
+/// tells.
+struct HasTriggers<'t> {
+    schema: Option<&'t str>,
+    table: &'t str,
+}
+
+impl QueryFragment<Sqlite> for HasTriggers<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        out.push_sql("SELECT CASE WHEN EXISTS (SELECT 1 FROM (SELECT type, sql FROM ");
+        if let Some(schema) = self.schema {
+            out.push_identifier(schema)?;
+            out.push_sql(".");
+        }
+        // Behind `BEGIN` is what the trigger does.
+        out.push_sql(
+            "sqlite_master UNION ALL SELECT type, sql FROM sqlite_temp_master) AS s \
+             WHERE s.type = 'trigger' \
+             AND instr(substr(lower(s.sql), instr(lower(s.sql), 'begin')), lower(",
+        );
+        out.push_bind_param::<Text, &str>(&self.table)?;
+        out.push_sql("))) THEN 'yes' ELSE 'no' END");
         Ok(())
     }
 }

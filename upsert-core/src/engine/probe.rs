@@ -2,12 +2,17 @@
 
 use std::borrow::Borrow;
 
+use diesel::expression::Expression;
 use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::result::QueryResult;
+use diesel::sql_types::BigInt;
 
-use crate::dialect::{ConflictClause, KeyColumn, Outcomes};
+use crate::dialect::{ConflictClause, KeyColumn, Outcomes, push_existing};
 use crate::statement::BatchRows;
 use crate::upsertable::BindFields;
+
+/// The name of the numbered rows, where nothing else names them.
+const NUMBERED: &str = "__upsert_rows";
 
 /// By what rows are found.
 #[derive(Debug)]
@@ -19,6 +24,12 @@ pub(super) struct Matching {
     /// The expressions of the target, each on the table's columns and on bare
     /// ones; none if it is columns.
     pub(super) expressions: Vec<(String, String)>,
+    /// Is the table looked at without those that inherit from it?
+    pub(super) has_children: bool,
+    /// The name of the unique index, where it has to be named to be used.
+    pub(super) index: Option<String>,
+    /// Does each row go out in a statement of its own?
+    pub(super) one_by_one: bool,
     /// The predicate of the index.
     pub(super) predicate: Option<String>,
 }
@@ -32,7 +43,7 @@ pub(super) struct Probe<'p, DB, B, R: crate::Fields, E> {
     pub(super) effect: Option<&'p ConflictClause<'p, DB>>,
     /// What is selected; nothing for one text with all the numbers.
     pub(super) selected: Option<&'p E>,
-    pub(super) locks: bool,
+    pub(super) sees_committed: bool,
     pub(super) recurs: bool,
 }
 
@@ -52,8 +63,14 @@ where
         } else {
             "SELECT group_concat("
         });
-        out.push_sql(DB::NUMBERED);
-        out.push_sql(".upsert_row * 4");
+        // Expressions of the clause find the values by this name.
+        let alias = if self.effect.is_some() {
+            "excluded"
+        } else {
+            NUMBERED
+        };
+        out.push_sql(alias);
+        out.push_sql(".__upsert_row * 4");
         if let Some(conflict) = self.effect {
             let conflict: &ConflictClause<'b, DB> = conflict;
             out.push_sql(" + ");
@@ -67,25 +84,38 @@ where
             None => out.push_sql(", ' ')"),
         }
         out.push_sql(" FROM ");
+        let rows: &BatchRows<'b, B, R> = &self.rows;
+        let all = self.effect.is_some();
         self.matching
-            .push_numbered_rows::<DB, B, R>(&self.rows, self.table, &mut out)?;
-        // SQLite goes through the rows on the left of a `CROSS JOIN` first.
-        out.push_sql(" CROSS JOIN ");
+            .push_numbered_rows::<DB, B, R>(rows, self.table, all, &mut out)?;
+        out.push_sql(alias);
+        out.push_sql(DB::JOIN);
+        if self.matching.has_children {
+            out.push_sql("ONLY ");
+        }
         out.push_sql(self.table);
-        self.matching.push_where::<DB>(self.table, &mut out)?;
-        if self.locks {
-            DB::push_lock(self.table, &mut out);
+        if let Some(index) = &self.matching.index {
+            out.push_sql(" FORCE INDEX (");
+            out.push_identifier(index)?;
+            out.push_sql(")");
+        }
+        self.matching
+            .push_where::<DB>(self.table, alias, &mut out)?;
+        if self.sees_committed {
+            out.push_sql(DB::SEES_COMMITTED);
         }
         Ok(())
     }
 }
 
 impl Matching {
-    /// Writes the relation of the rows.
+    /// Writes the relation of the rows: their numbers, their keys under names that
+    /// no table has, and with `all` their columns.
     fn push_numbered_rows<'b, DB, B, R>(
         &self,
         rows: &BatchRows<'b, B, R>,
         table: &str,
+        all: bool,
         out: &mut AstPass<'_, 'b, DB>,
     ) -> QueryResult<()>
     where
@@ -93,52 +123,70 @@ impl Matching {
         B: Borrow<R>,
         R: BindFields<DB>,
     {
-        if self.expressions.is_empty() {
-            DB::push_numbered_rows(rows, table, &self.columns, out)?;
+        out.push_sql(if all {
+            "(SELECT __upsert_values.*"
         } else {
-            out.push_sql("(SELECT upsert_values.*");
-            for (i, (_, bare)) in self.expressions.iter().enumerate() {
-                out.push_sql(&format!(", ({bare}) AS upsert_key{i}"));
+            "(SELECT __upsert_values.__upsert_row"
+        });
+        for key in 0..self.key_count() {
+            out.push_sql(", ");
+            match self.expressions.get(key) {
+                Some((_, bare)) => out.push_sql(&format!("({bare})")),
+                None => push_existing("__upsert_values", &self.columns[key].name, out)?,
             }
-            out.push_sql(" FROM ");
-            DB::push_numbered_rows(rows, table, &self.columns, out)?;
-            out.push_sql(" AS upsert_values)");
+            out.push_sql(&format!(" AS __upsert_key{key}"));
         }
-        out.push_sql(" AS ");
-        out.push_sql(DB::NUMBERED);
+        out.push_sql(" FROM ");
+        DB::push_numbered_rows(rows, table, &self.columns, out)?;
+        out.push_sql(" AS __upsert_values) AS ");
         Ok(())
+    }
+
+    fn key_count(&self) -> usize {
+        if self.expressions.is_empty() {
+            self.columns.len()
+        } else {
+            self.expressions.len()
+        }
+    }
+
+    /// Writes a part of a numbered row's key, so that it is compared as the
+    /// index compares.
+    fn push_key<DB: Outcomes>(&self, key: usize, alias: &str, out: &mut AstPass<'_, '_, DB>) {
+        out.push_sql(&format!("{alias}.__upsert_key{key}"));
+        if self.expressions.is_empty() {
+            let comparison = self.columns[key].comparison.as_deref();
+            out.push_sql(comparison.unwrap_or_default());
+        }
     }
 
     fn push_where<DB: Outcomes>(
         &self,
         table: &str,
+        alias: &str,
         out: &mut AstPass<'_, '_, DB>,
     ) -> QueryResult<()> {
-        let mut before = " WHERE ";
-        if self.expressions.is_empty() {
-            for key in &self.columns {
-                out.push_sql(before);
-                DB::push_same_key(table, key, out)?;
-                before = " AND ";
+        for key in 0..self.key_count() {
+            out.push_sql(if key > 0 { " AND " } else { " WHERE " });
+            match self.expressions.get(key) {
+                Some((qualified, _)) => out.push_sql(&format!("({qualified})")),
+                None => push_existing(table, &self.columns[key].name, out)?,
             }
-        }
-        for (i, (qualified, _)) in self.expressions.iter().enumerate() {
-            out.push_sql(before);
-            out.push_sql(&format!("({qualified}) = {}.upsert_key{i}", DB::NUMBERED));
-            before = " AND ";
+            out.push_sql(" = ");
+            self.push_key(key, alias, out);
         }
         if let Some(predicate) = &self.predicate {
-            out.push_sql(before);
-            out.push_sql(&format!("({predicate})"));
+            out.push_sql(&format!(" AND ({predicate})"));
         }
         Ok(())
     }
 }
 
-/// Selects whether rows have different keys for the database.
+/// Selects whether rows have different keys for the database. One with a NULL
+/// is different from all others.
 pub(super) struct AreDistinct<'p, B, R: crate::Fields> {
     pub(super) rows: BatchRows<'p, B, R>,
-    pub(super) count: usize,
+    pub(super) recurs: bool,
     pub(super) table: &'p str,
     pub(super) matching: &'p Matching,
 }
@@ -150,30 +198,67 @@ where
     R: BindFields<DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        out.unsafe_to_cache_prepared();
-        out.push_sql(&format!(
-            "SELECT CASE WHEN COUNT(*) = {} THEN 'yes' ELSE 'no' END FROM (SELECT DISTINCT ",
-            self.count
-        ));
-        if self.matching.expressions.is_empty() {
-            for (i, key) in self.matching.columns.iter().enumerate() {
-                if i > 0 {
-                    out.push_sql(", ");
-                }
-                DB::push_key(key, &mut out)?;
-            }
-        } else {
-            for i in 0..self.matching.expressions.len() {
-                if i > 0 {
-                    out.push_sql(", ");
-                }
-                out.push_sql(&format!("{}.upsert_key{i}", DB::NUMBERED));
-            }
+        if !self.recurs {
+            out.unsafe_to_cache_prepared();
         }
-        out.push_sql(" FROM ");
+        out.push_sql("SELECT CASE WHEN EXISTS (SELECT 1 FROM ");
+        let rows: &BatchRows<'b, B, R> = &self.rows;
         self.matching
-            .push_numbered_rows::<DB, B, R>(&self.rows, self.table, &mut out)?;
-        out.push_sql(") AS upsert_keys");
+            .push_numbered_rows::<DB, B, R>(rows, self.table, false, &mut out)?;
+        out.push_sql(NUMBERED);
+        let keys = self.matching.key_count();
+        for key in 0..keys {
+            out.push_sql(if key > 0 { " AND " } else { " WHERE " });
+            self.matching.push_key::<DB>(key, NUMBERED, &mut out);
+            out.push_sql(" IS NOT NULL");
+        }
+        for key in 0..keys {
+            out.push_sql(if key > 0 { ", " } else { " GROUP BY " });
+            self.matching.push_key::<DB>(key, NUMBERED, &mut out);
+        }
+        out.push_sql(" HAVING COUNT(*) > 1) THEN 'no' ELSE 'yes' END");
+        Ok(())
+    }
+}
+
+/// The database's own number of a row.
+pub(super) struct RowId<'p> {
+    pub(super) table: &'p str,
+    pub(super) column: &'static str,
+}
+
+impl Expression for RowId<'_> {
+    type SqlType = BigInt;
+}
+
+impl<DB: Outcomes> QueryFragment<DB> for RowId<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        push_existing(self.table, self.column, &mut out)
+    }
+}
+
+/// Selects something of the row with a number of the database's own.
+pub(super) struct ById<'p, E> {
+    pub(super) table: &'p str,
+    pub(super) column: &'static str,
+    pub(super) id: i64,
+    pub(super) selected: &'p E,
+}
+
+impl<DB, E> QueryFragment<DB> for ById<'_, E>
+where
+    DB: Outcomes,
+    E: QueryFragment<DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        out.unsafe_to_cache_prepared();
+        out.push_sql("SELECT 0, ");
+        self.selected.walk_ast(out.reborrow())?;
+        out.push_sql(" FROM ");
+        out.push_sql(self.table);
+        out.push_sql(" WHERE ");
+        push_existing(self.table, self.column, &mut out)?;
+        out.push_sql(&format!(" = {}", self.id));
         Ok(())
     }
 }

@@ -1,0 +1,184 @@
+//! What `outcome` and `returning` cost against the plain call: an upsert of
+//! 100 000 rows with 6 columns, half of which exist, on each database.
+//!
+//! `cargo bench --bench outcome --features postgres,mysql` prints the table that
+//! the README shows. SQLite is a file in WAL mode; the servers are those of
+//! `PG_DATABASE_URL` and `MYSQL_DATABASE_URL`, where a database is left out whose
+//! address is not set. The candidates take turns, and what is compared are the
+//! medians of one run.
+//!
+//! `-- --rows N` and `-- --rounds N` change the size.
+
+use std::time::{Duration, Instant};
+
+use diesel::connection::{LoadConnection, SimpleConnection};
+use diesel::prelude::*;
+use upsert_core::dialect::Outcomes;
+use upsert_core::{Action, BindFields, Change, Loads, Upsertable, upsert};
+
+diesel::table! {
+    upsert_bench (id) {
+        id -> Integer,
+        sensor -> Text,
+        value -> Double,
+        quality -> Integer,
+        note -> Nullable<Text>,
+        updated_at -> BigInt,
+    }
+}
+
+#[derive(Upsertable)]
+#[diesel(table_name = upsert_bench)]
+#[upsert(update_all)]
+struct Reading {
+    id: i32,
+    sensor: String,
+    value: f64,
+    quality: i32,
+    note: Option<String>,
+    updated_at: i64,
+}
+
+/// The rows of the call; those with an even position exist before it.
+fn readings(rows: usize) -> Vec<Reading> {
+    (0..rows)
+        .map(|i| {
+            // A fixed permutation: input comes in no order.
+            let id = (i * 7919 + 13) % rows;
+            Reading {
+                id: i32::try_from(id).unwrap(),
+                sensor: format!("sensor-{:05}", id % 1000),
+                value: id as f64 * 0.5,
+                quality: (id % 7) as i32,
+                note: (id % 3 == 0).then(|| format!("note on {id}")),
+                updated_at: 1_700_000_000 + id as i64,
+            }
+        })
+        .collect()
+}
+
+const NAMES: [&str; 5] = [
+    "`execute`",
+    "`outcome`",
+    "`returning(id).get_results`",
+    "`returning(id).outcome`",
+    "`returning_old(id).get_results`",
+];
+
+fn run<C>(conn: &mut C, candidate: usize, rows: &[Reading]) -> Duration
+where
+    C: LoadConnection<Backend: Outcomes>,
+    Reading: BindFields<C::Backend>,
+    upsert_bench::id: Loads<C, i32>,
+{
+    let call = upsert(rows);
+    let start = Instant::now();
+    match candidate {
+        0 => assert_eq!(call.execute(conn).unwrap(), rows.len()),
+        1 => assert_eq!(call.outcome(conn).unwrap().updated(), rows.len() / 2),
+        2 => {
+            let ids: Vec<i32> = call.returning(upsert_bench::id).get_results(conn).unwrap();
+            assert!(ids.iter().zip(rows).all(|(id, row)| *id == row.id));
+        }
+        3 => {
+            let ids: Vec<(Action, i32)> = call.returning(upsert_bench::id).outcome(conn).unwrap();
+            assert!(ids.iter().zip(rows).all(|((_, id), row)| *id == row.id));
+        }
+        _ => {
+            let changes: Vec<Change<i32>> = call
+                .returning_old(upsert_bench::id)
+                .get_results(conn)
+                .unwrap();
+            let old = changes.iter().filter(|change| change.old.is_some());
+            assert_eq!(old.count(), rows.len() / 2);
+        }
+    }
+    start.elapsed()
+}
+
+/// Runs all candidates in turn, on a table that `reset` makes anew.
+fn measure<C>(name: &str, conn: &mut C, reset: impl Fn(&mut C), rows: &[Reading])
+where
+    C: LoadConnection<Backend: Outcomes>,
+    Reading: BindFields<C::Backend>,
+    upsert_bench::id: Loads<C, i32>,
+{
+    let mut times = NAMES.map(|_| Vec::new());
+    for round in 0..=argument("--rounds", 9) {
+        for (candidate, times) in times.iter_mut().enumerate() {
+            reset(conn);
+            upsert(rows.iter().step_by(2)).execute(conn).unwrap();
+            let time = run(conn, candidate, rows);
+            // The first round warms up.
+            if round > 0 {
+                times.push(time);
+            }
+        }
+    }
+    let plain = median(&mut times[0]);
+    for (candidate, times) in NAMES.iter().zip(&mut times) {
+        let median = median(times);
+        println!(
+            "| {name} | {candidate} | {} ms | {:.2} |",
+            median.as_millis(),
+            median.as_secs_f64() / plain.as_secs_f64(),
+        );
+    }
+}
+
+fn median(times: &mut [Duration]) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+fn argument(name: &str, default: usize) -> usize {
+    let arguments: Vec<_> = std::env::args().collect();
+    arguments
+        .windows(2)
+        .find(|pair| pair[0] == name)
+        .map_or(default, |pair| pair[1].parse().unwrap())
+}
+
+const COLUMNS: &str = "id INTEGER PRIMARY KEY NOT NULL, sensor VARCHAR(50) NOT NULL, \
+    value DOUBLE PRECISION NOT NULL, quality INTEGER NOT NULL, note VARCHAR(50), \
+    updated_at BIGINT NOT NULL";
+
+/// Drops the table and creates it.
+fn recreate(conn: &mut impl SimpleConnection) {
+    let sql = format!("DROP TABLE IF EXISTS upsert_bench; CREATE TABLE upsert_bench ({COLUMNS})");
+    conn.batch_execute(&sql).unwrap();
+}
+
+fn main() {
+    let rows = readings(argument("--rows", 100_000));
+    println!(
+        "| {} rows, half of them existing | call | median | against `execute` |\n|---|---|--:|--:|",
+        rows.len()
+    );
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run.sqlite3");
+    let mut conn = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    conn.batch_execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
+        .unwrap();
+    measure("SQLite", &mut conn, |conn| recreate(conn), &rows);
+    #[cfg(feature = "postgres")]
+    match std::env::var("PG_DATABASE_URL") {
+        Ok(url) => {
+            let mut conn = PgConnection::establish(&url).unwrap();
+            conn.batch_execute("SET client_min_messages = warning")
+                .unwrap();
+            measure("PostgreSQL", &mut conn, |conn| recreate(conn), &rows);
+            conn.batch_execute("DROP TABLE upsert_bench").unwrap();
+        }
+        Err(_) => eprintln!("left out: PostgreSQL, as `PG_DATABASE_URL` is not set"),
+    }
+    #[cfg(feature = "mysql")]
+    match std::env::var("MYSQL_DATABASE_URL") {
+        Ok(url) => {
+            let mut conn = MysqlConnection::establish(&url).unwrap();
+            measure("MariaDB", &mut conn, |conn| recreate(conn), &rows);
+            conn.batch_execute("DROP TABLE upsert_bench").unwrap();
+        }
+        Err(_) => eprintln!("left out: MySQL, as `MYSQL_DATABASE_URL` is not set"),
+    }
+}

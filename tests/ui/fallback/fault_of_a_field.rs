@@ -1,0 +1,28 @@
+use diesel::prelude::*;
+use upsert_core::{Upsertable, upsert};
+
+diesel::table! {
+    products (id) {
+        id -> Integer,
+        name -> Text,
+    }
+}
+
+#[derive(Upsertable)]
+struct Product {
+    id: i32,
+    #[on_conflict(updaet)]
+    name: String,
+}
+
+fn save(conn: &mut SqliteConnection, products: &[Product]) {
+    let _ = upsert(products).on_conflict(products::name).execute(conn);
+    let _ = upsert(products).set(products::name, "set").execute(conn);
+    let _ = upsert(products)
+        .returning(products::id)
+        .get_results::<i32, _>(conn);
+    let all = products::table.select((products::id, products::name));
+    let _ = Product::upsert_from(all).execute(conn);
+}
+
+fn main() {}

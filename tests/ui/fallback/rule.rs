@@ -1,0 +1,26 @@
+use diesel::SqliteConnection;
+use upsert_core::{Upsertable, rule, upsert};
+
+diesel::table! {
+    products (id) {
+        id -> Integer,
+        name -> Text,
+        stock -> Integer,
+    }
+}
+
+#[derive(Upsertable)]
+#[upsert(update_al)]
+struct Product {
+    id: i32,
+    name: String,
+    stock: i32,
+}
+
+fn save(conn: &mut SqliteConnection, products: &[Product]) {
+    let _ = upsert(products)
+        .rule(products::stock, rule::Add)
+        .execute(conn);
+}
+
+fn main() {}

@@ -1,0 +1,27 @@
+use diesel::SqliteConnection;
+use upsert_core::{Upsertable, excluded, upsert};
+
+diesel::table! {
+    products (id) {
+        id -> Integer,
+        name -> Text,
+        stock -> Integer,
+    }
+}
+
+#[derive(Upsertable)]
+#[upsert(update_al)]
+struct Product {
+    id: i32,
+    name: String,
+    stock: i32,
+}
+
+fn save(conn: &mut SqliteConnection, products: &[Product]) {
+    let _ = upsert(products)
+        .set(products::name, "set")
+        .touch(products::stock, excluded(products::stock))
+        .execute(conn);
+}
+
+fn main() {}

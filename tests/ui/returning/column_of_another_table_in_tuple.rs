@@ -1,0 +1,29 @@
+use upsert_core::{Upsertable, upsert};
+
+diesel::table! {
+    products (id) {
+        id -> Integer,
+        name -> Text,
+        stock -> Nullable<Integer>,
+    }
+}
+
+diesel::table! {
+    prices (id) {
+        id -> Integer,
+        amount -> Integer,
+    }
+}
+
+#[derive(Upsertable)]
+#[upsert(update_all)]
+struct Product {
+    id: i32,
+    name: String,
+}
+
+fn ids(products: &[Product]) {
+    let _ = upsert(products).returning((products::id, prices::amount));
+}
+
+fn main() {}

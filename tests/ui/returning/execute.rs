@@ -1,0 +1,23 @@
+use diesel::prelude::*;
+use upsert_core::{Upsertable, upsert};
+
+diesel::table! {
+    products (id) {
+        id -> Integer,
+        name -> Text,
+        stock -> Nullable<Integer>,
+    }
+}
+
+#[derive(Upsertable)]
+#[upsert(update_all)]
+struct Product {
+    id: i32,
+    name: String,
+}
+
+fn save(conn: &mut SqliteConnection, products: &[Product]) {
+    let _ = upsert(products).returning(products::id).execute(conn);
+}
+
+fn main() {}

@@ -1,0 +1,31 @@
+use diesel::connection::LoadConnection;
+use upsert_core::dialect::Dialect;
+use upsert_core::{BindFields, Upsertable, upsert};
+
+diesel::table! {
+    products (id) {
+        id -> Integer,
+        name -> Text,
+        stock -> Nullable<Integer>,
+    }
+}
+
+#[derive(Upsertable)]
+#[upsert(update_all)]
+struct Product {
+    id: i32,
+    name: String,
+}
+
+fn save<C>(conn: &mut C, products: &[Product])
+where
+    C: LoadConnection,
+    C::Backend: Dialect,
+    Product: BindFields<C::Backend>,
+{
+    let _ = upsert(products)
+        .returning(products::id)
+        .get_results::<i32, _>(conn);
+}
+
+fn main() {}

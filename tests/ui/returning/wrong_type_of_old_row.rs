@@ -1,0 +1,26 @@
+use diesel::SqliteConnection;
+use upsert_core::{Upsertable, upsert};
+
+diesel::table! {
+    products (id) {
+        id -> Integer,
+        name -> Text,
+        stock -> Nullable<Integer>,
+    }
+}
+
+#[derive(Upsertable)]
+#[upsert(update_all)]
+struct Product {
+    id: i32,
+    name: String,
+}
+
+fn ids(conn: &mut SqliteConnection, products: &[Product]) {
+    let changes = upsert(products)
+        .returning_old(products::id)
+        .get_results::<String, _>(conn);
+    drop(changes);
+}
+
+fn main() {}
