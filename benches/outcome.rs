@@ -160,14 +160,14 @@ fn main() {
     let mut conn = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
     conn.batch_execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
         .unwrap();
-    measure("SQLite", &mut conn, |conn| recreate(conn), &rows);
+    measure("SQLite", &mut conn, recreate, &rows);
     #[cfg(feature = "postgres")]
     match std::env::var("PG_DATABASE_URL") {
         Ok(url) => {
             let mut conn = PgConnection::establish(&url).unwrap();
             conn.batch_execute("SET client_min_messages = warning")
                 .unwrap();
-            measure("PostgreSQL", &mut conn, |conn| recreate(conn), &rows);
+            measure("PostgreSQL", &mut conn, recreate, &rows);
             conn.batch_execute("DROP TABLE upsert_bench").unwrap();
         }
         Err(_) => eprintln!("left out: PostgreSQL, as `PG_DATABASE_URL` is not set"),
@@ -176,7 +176,7 @@ fn main() {
     match std::env::var("MYSQL_DATABASE_URL") {
         Ok(url) => {
             let mut conn = MysqlConnection::establish(&url).unwrap();
-            measure("MariaDB", &mut conn, |conn| recreate(conn), &rows);
+            measure("MariaDB", &mut conn, recreate, &rows);
             conn.batch_execute("DROP TABLE upsert_bench").unwrap();
         }
         Err(_) => eprintln!("left out: MySQL, as `MYSQL_DATABASE_URL` is not set"),

@@ -141,8 +141,9 @@ where
     /// Limits a statement to `rows` rows; 0 is taken as 1.
     ///
     /// By default the database's dialect chooses what measured best; more rows
-    /// win nothing. The table ends the same whatever the size. A statement never has more rows than the database's
-    /// limits allow.
+    /// win nothing. The table ends the same whatever the size. A statement never
+    /// has more rows than the database's limits allow, and with `outcome` or
+    /// `returning` never more than 1024.
     pub fn chunk_size(mut self, rows: usize) -> Self {
         self.options.chunk_size = Some(rows);
         self
@@ -297,8 +298,10 @@ where
     /// Returns something of each row before and after it was upserted, for an
     /// audit trail.
     ///
-    /// The old rows are locked and read before they are written, so that is one
-    /// statement more.
+    /// Rows that exist are locked and read before they are written, which takes
+    /// about twice the time. On PostgreSQL, MySQL and MariaDB missing rows are
+    /// inserted on the way, so that rows are locked in the order of their keys as
+    /// by every other call.
     ///
     /// ```
     /// # include!("doctest_setup.rs");

@@ -239,7 +239,7 @@ where
             match self.run_plan(conn, &plan, limits, halve, options) {
                 Ok(written) => return Ok(written),
                 Err(Stop::Failed(error)) => return Err(error),
-                Err(Stop::Repeats) => {
+                Err(Stop::Repeats | Stop::Vanished(_)) => {
                     plan = self.input().as_given(self.selected.clone());
                     halve = true;
                 }
@@ -697,6 +697,8 @@ impl Chunk<'_> {
 enum Stop {
     /// The database holds keys equal that are encoded differently.
     Repeats,
+    /// Rows that existed have been deleted before they were read.
+    Vanished(Vec<usize>),
     Failed(Error),
 }
 

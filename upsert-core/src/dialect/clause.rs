@@ -42,11 +42,6 @@ impl<DB> ConflictClause<'_, DB> {
 }
 
 impl<'b, DB> ConflictClause<'b, DB> {
-    /// Are there two reasons for which a row may be left as it is?
-    pub(crate) fn has_both_guards(&self) -> bool {
-        self.skip_unchanged && !self.conditions.is_empty()
-    }
-
     /// The assignments that tell whether a row changes.
     pub fn compared(&self) -> impl Iterator<Item = &Assignment<'b, DB>> {
         let assignments = self.assignments.iter();

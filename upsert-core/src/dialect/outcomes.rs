@@ -201,6 +201,7 @@ pub trait Rows<'b, DB: Backend> {
 }
 
 /// Writes `(VALUES (0, $1, $2), (1, $3, $4))`.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(super) fn push_numbered_values<'b, DB: Backend>(
     rows: &dyn Rows<'b, DB>,
     out: &mut AstPass<'_, 'b, DB>,

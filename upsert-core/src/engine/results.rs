@@ -11,24 +11,29 @@ use std::rc::Rc;
 
 use diesel::connection::LoadConnection;
 use diesel::result::Error as DieselError;
-use diesel::sql_types::BigInt;
 
-use super::probe::{AreDistinct, ById, LastInserted, Log, Matching, Probe, RowId};
+use super::probe::Matching;
 use super::{Call, Chunk, Limits, Needs, Order, Stop, is_in_transaction, transaction};
 use crate::builder::Options;
-use crate::dialect::{Condition, ConflictClause, Outcomes, Report, TypeKind};
+use crate::dialect::{ConflictClause, Outcomes, Report};
 use crate::error::{Error, Result};
 use crate::field::Supplied;
 use crate::model::{Model, TargetSql};
 use crate::outcome::Action;
 use crate::plan::{Plan, Step};
-use crate::returning::{Loads, Number, Slot, Wanted};
-use crate::sql::{excluded_sql, mentions, placeholder, sql_of, without_quotes};
-use crate::statement::{Batch, BatchRows, ChunkStatement, ReportingStatement, ResultQuery};
+use crate::returning::{Loads, Slot, Wanted};
+use crate::sql::{mentions, placeholder, sql_of, without_quotes};
+use crate::statement::{Batch, BatchRows, ChunkStatement};
 use crate::upsertable::{BindFields, Upsertable};
 
-/// How often rows are sent again that others have changed in the meantime.
-const MAX_TRIES: usize = 10;
+mod alone;
+mod foreseen;
+mod logging;
+mod read;
+mod returning;
+
+/// The result of sending statements.
+type Sent<T> = core::result::Result<T, Stop>;
 
 /// The most rows of a statement.
 const MAX_NOTED_ROWS: usize = 1024;
@@ -58,15 +63,19 @@ where
         binds: sql.matches(placeholder::<C::Backend>()).count(),
     };
     let call = Call::<C::Backend, B, R>::prepare(batch, model, options, needs)?;
+    if is_in_transaction(conn)? {
+        let column = model.columns.first().map_or("", |column| column.name);
+        C::Backend::lock_table(conn, &model.table, column).map_err(Error::Connection)?;
+    }
     let mut limits = call.limits(conn)?;
     // A note of a row copies those before it.
     limits.rows = limits.rows.min(MAX_NOTED_ROWS);
     let sorts = call.may_sort(conn, limits)?;
     // Something of the table makes keys equal.
     let is_obstructed = !sorts && call.order(limits) == Order::Ask;
-    let mut halve = false;
+    let mut attempt = Attempt::default();
     loop {
-        let plan = if sorts && !halve {
+        let plan = if sorts && !attempt.halves {
             call.input().sorted(call.selected.clone())
         } else {
             call.input().as_given(call.selected.clone())
@@ -77,17 +86,29 @@ where
             wanted,
             matching: None,
             numbered_column: OnceCell::new(),
-            asks: !sorts || halve || !model.comparison.knows_equal(),
+            asks: !sorts || attempt.halves || !model.comparison.knows_equal(),
             one_by_one: is_obstructed && !C::Backend::NUMBERED_LIKE_COLUMNS,
-            halve,
+            attempt,
             slots: Vec::new(),
         };
         match results.run(conn, &plan, limits, options) {
             Ok(()) => return Ok(results.slots),
             Err(Stop::Failed(error)) => return Err(error),
-            Err(Stop::Repeats) => halve = true,
+            Err(Stop::Repeats) => attempt.halves = true,
+            Err(Stop::Vanished(rows)) if attempt.locks => return Err(call.missing(&rows)),
+            Err(Stop::Vanished(_)) => attempt.locks = true,
         }
     }
+}
+
+/// What an earlier attempt has shown.
+#[derive(Debug, Clone, Copy, Default)]
+struct Attempt {
+    /// Are the rows of a statement that fails sent in halves?
+    halves: bool,
+    /// Are rows that exist locked, although nothing is done to them, as others
+    /// delete them?
+    locks: bool,
 }
 
 /// The results of a call, as far as they are known.
@@ -103,8 +124,7 @@ struct Results<'r, 'c, 'f, DB, B, R: Upsertable, E, U> {
     asks: bool,
     /// Is each row sent in a statement of its own?
     one_by_one: bool,
-    /// Are the rows of a statement that fails sent in halves?
-    halve: bool,
+    attempt: Attempt,
     slots: Vec<Slot<U>>,
 }
 
@@ -120,7 +140,7 @@ where
         plan: &Plan,
         limits: Limits,
         options: &mut Options<'_>,
-    ) -> core::result::Result<(), Stop>
+    ) -> Sent<()>
     where
         C: LoadConnection<Backend = DB>,
         E: Loads<C, U>,
@@ -137,12 +157,7 @@ where
         let left_out_chunks = call.chunks(&left_out, limits);
         let is_alone = matches!(chunks.as_slice(), [only] if self.is_one_statement(*only))
             && left_out_chunks.is_empty();
-        let in_transaction = is_in_transaction(conn)?;
         transaction(conn, is_alone, |conn| {
-            if in_transaction {
-                let column = call.model.columns.first().map_or("", |column| column.name);
-                DB::lock_table(conn, &call.model.table, column)?;
-            }
             call.each_chunk(&chunks, options, |chunk| self.send(conn, chunk))?;
             for chunk in left_out_chunks {
                 self.read_left_out(conn, chunk)?;
@@ -190,7 +205,7 @@ where
         plan
     }
 
-    fn read_left_out<C>(&mut self, conn: &mut C, chunk: Chunk<'_>) -> core::result::Result<(), Stop>
+    fn read_left_out<C>(&mut self, conn: &mut C, chunk: Chunk<'_>) -> Sent<()>
     where
         C: LoadConnection<Backend = DB>,
         E: Loads<C, U>,
@@ -203,7 +218,7 @@ where
         self.read_back(conn, chunk)
     }
 
-    fn send<C>(&mut self, conn: &mut C, chunk: Chunk<'_>) -> core::result::Result<(), Stop>
+    fn send<C>(&mut self, conn: &mut C, chunk: Chunk<'_>) -> Sent<()>
     where
         C: LoadConnection<Backend = DB>,
         E: Loads<C, U>,
@@ -219,7 +234,7 @@ where
             return Ok(());
         }
         let is_known = !self.asks || self.are_distinct(conn, chunk)?;
-        if is_known && !self.halve {
+        if is_known && !self.attempt.halves {
             return self.write(conn, chunk);
         }
         if is_known {
@@ -236,7 +251,7 @@ where
     }
 
     /// Writes the rows of a chunk, which have different keys.
-    fn write<C>(&mut self, conn: &mut C, chunk: Chunk<'_>) -> core::result::Result<(), Stop>
+    fn write<C>(&mut self, conn: &mut C, chunk: Chunk<'_>) -> Sent<()>
     where
         C: LoadConnection<Backend = DB>,
         E: Loads<C, U>,
@@ -297,107 +312,12 @@ where
         })
     }
 
-    fn write_returning<C>(
-        &mut self,
-        conn: &mut C,
-        chunk: Chunk<'_>,
-        conflict: &ConflictClause<'_, DB>,
-    ) -> core::result::Result<(), Stop>
-    where
-        C: LoadConnection<Backend = DB>,
-        E: Loads<C, U>,
-    {
-        if self.wanted.old {
-            // Inserts what is missing and locks the rest, in the order of the keys
-            // as any other call.
-            let locking = self.call.model.locking(conflict, chunk.supplied);
-            let existing = self.send_returning(conn, chunk, &locking)?;
-            if existing.is_empty() {
-                return Ok(());
-            }
-            let existing = chunk.part(&existing);
-            self.read_all(conn, existing, Self::read_old)?;
-            let kept = if conflict.assignments.is_empty() {
-                existing.rows.to_vec()
-            } else {
-                self.send_returning(conn, existing, conflict)?
-            };
-            return self.read_back(conn, chunk.part(&kept));
-        }
-        let mut rows = chunk.rows.to_vec();
-        for _ in 0..MAX_TRIES {
-            let kept = self.send_returning(conn, chunk.part(&rows), conflict)?;
-            if !self.wanted.new || kept.is_empty() {
-                return Ok(());
-            }
-            // In a statement of its own, which sees rows that others have
-            // committed while the first one ran.
-            rows = self.read_new(conn, chunk.part(&kept))?;
-            if rows.is_empty() {
-                return Ok(());
-            }
-            if !conflict.assignments.is_empty() {
-                // They are locked, and would be found.
-                break;
-            }
-            // They have been deleted since, so they are sent again.
-        }
-        Err(self.no_row(&rows))
-    }
-
-    /// Sends a statement that returns what it wrote, and returns the rows that it
-    /// did not write.
-    fn send_returning<C>(
-        &mut self,
-        conn: &mut C,
-        chunk: Chunk<'_>,
-        conflict: &ConflictClause<'_, DB>,
-    ) -> core::result::Result<Vec<usize>, Stop>
-    where
-        C: LoadConnection<Backend = DB>,
-        E: Loads<C, U>,
-    {
-        let rows = chunk.rows;
-        let call = self.call;
-        let statement = ReportingStatement::<DB, B, R, E> {
-            rows: call.inserted(chunk),
-            conflict,
-            returning: self.returning,
-            recurs: chunk.recurs,
-        };
-        let written = E::load(&statement, conn).map_err(|source| self.call.stop(source, rows))?;
-        let mut kept: BTreeSet<usize> = rows.iter().copied().collect();
-        for (number, new) in written {
-            let (row, effect) = input_row(rows, number.0)?;
-            kept.remove(&row);
-            let slot = &mut self.slots[row];
-            slot.action = if effect == 0 {
-                Action::Inserted
-            } else {
-                Action::Updated
-            };
-            slot.new = Some(new);
-        }
-        for row in &kept {
-            self.slots[*row].action = Action::Skipped;
-        }
-        if conflict.skip_unchanged && !kept.is_empty() {
-            let log = DB::load_text(conn, &Log).map_err(Error::Connection)?;
-            for number in log.unwrap_or_default().split_whitespace() {
-                let number = number.parse().map_err(|_| unreadable())?;
-                let (row, _) = input_row(rows, number)?;
-                self.slots[row].action = Action::Unchanged;
-            }
-        }
-        Ok(kept.into_iter().collect())
-    }
-
     fn write_together<C>(
         &mut self,
         conn: &mut C,
         chunk: Chunk<'_>,
         conflict: &ConflictClause<'_, DB>,
-    ) -> core::result::Result<(), Stop>
+    ) -> Sent<()>
     where
         C: LoadConnection<Backend = DB>,
         E: Loads<C, U>,
@@ -416,402 +336,6 @@ where
         Ok(())
     }
 
-    /// Writes rows, and locks and reads those that exist before.
-    ///
-    /// Rows that do not exist cannot be locked without keeping others from
-    /// inserting theirs, so those that are not seen are inserted first.
-    fn write_existing<C>(
-        &mut self,
-        conn: &mut C,
-        chunk: Chunk<'_>,
-        conflict: &ConflictClause<'_, DB>,
-    ) -> core::result::Result<(), Stop>
-    where
-        C: LoadConnection<Backend = DB>,
-        E: Loads<C, U>,
-    {
-        let keeping = self.call.model.keeping(true);
-        let mut missing: BTreeSet<usize> = chunk.rows.iter().copied().collect();
-        let mut existing = BTreeSet::new();
-        for (row, _) in self.read(conn, chunk, false)? {
-            missing.remove(&row);
-            existing.insert(row);
-        }
-        for _ in 0..MAX_TRIES {
-            if !missing.is_empty() {
-                let rows: Vec<usize> = missing.iter().copied().collect();
-                self.send_logging(conn, chunk.part(&rows), &keeping)?;
-                let was_there = |row: &usize| self.slots[*row].action != Action::Inserted;
-                existing.extend(rows.into_iter().filter(was_there));
-            }
-            if existing.is_empty() {
-                return Ok(());
-            }
-            let rows: Vec<usize> = existing.iter().copied().collect();
-            missing = self
-                .read_old(conn, chunk.part(&rows))?
-                .into_iter()
-                .collect();
-            if missing.is_empty() {
-                for row in &rows {
-                    self.slots[*row].action = Action::Skipped;
-                }
-                if conflict.assignments.is_empty() {
-                    return Ok(());
-                }
-                return self.send_logging(conn, chunk.part(&rows), conflict);
-            }
-            // They have been deleted since.
-            existing.retain(|row| !missing.contains(row));
-        }
-        let missing: Vec<usize> = missing.into_iter().collect();
-        Err(self.no_row(&missing))
-    }
-
-    /// Sends a statement that writes a log, and reads it.
-    fn send_logging<C>(
-        &mut self,
-        conn: &mut C,
-        chunk: Chunk<'_>,
-        conflict: &ConflictClause<'_, DB>,
-    ) -> core::result::Result<(), Stop>
-    where
-        C: LoadConnection<Backend = DB>,
-        E: Loads<C, U>,
-    {
-        let rows = chunk.rows;
-        let call = self.call;
-        let statement = ReportingStatement::<DB, B, R, E> {
-            rows: call.inserted(chunk),
-            conflict,
-            returning: self.returning,
-            recurs: chunk.recurs,
-        };
-        let statement = ResultQuery::<DB, BigInt>::new(&statement);
-        conn.execute_returning_count(&statement)
-            .map_err(|source| self.call.stop(source, rows))?;
-        let log = DB::load_text(conn, &Log).map_err(Error::Connection)?;
-        let log = log.ok_or_else(unreadable)?;
-        for row in rows {
-            self.slots[*row].action = Action::Inserted;
-        }
-        for note in log.split_inclusive(|char: char| !char.is_ascii_digit()) {
-            let (number, action) = if let Some(number) = note.strip_suffix('u') {
-                (number, Action::Updated)
-            } else if let Some(number) = note.strip_suffix('n') {
-                (number, Action::Unchanged)
-            } else if let Some(number) = note.strip_suffix('s') {
-                (number, Action::Skipped)
-            } else {
-                return Err(unreadable().into());
-            };
-            let row: Option<usize> = number.parse().ok();
-            let row = row.and_then(|number| rows.get(number).copied());
-            self.slots[row.ok_or_else(unreadable)?].action = action;
-        }
-        Ok(())
-    }
-
-    /// Looks at the rows that exist, and sends a statement that does to them what
-    /// it has to.
-    fn write_foreseen<C>(
-        &mut self,
-        conn: &mut C,
-        chunk: Chunk<'_>,
-        conflict: &ConflictClause<'_, DB>,
-    ) -> core::result::Result<(), Stop>
-    where
-        C: LoadConnection<Backend = DB>,
-        E: Loads<C, U>,
-    {
-        let rows = chunk.rows;
-        if !self.wanted.action {
-            self.execute(conn, chunk, conflict)?;
-            return Ok(());
-        }
-        if rows.len() > 1 && self.is_hard_to_foresee(conflict)? {
-            self.one_by_one = true;
-            return self.send(conn, chunk);
-        }
-        for row in rows {
-            self.slots[*row].action = Action::Inserted;
-        }
-        match self.foresee(conn, chunk, conflict) {
-            // An expression may not mean the same, or nothing, beside other names.
-            Err(_) if rows.len() > 1 => {
-                self.one_by_one = true;
-                return self.send(conn, chunk);
-            }
-            foreseen => foreseen?,
-        }
-        if self.wanted.old {
-            let rows = rows.iter().copied();
-            let existing: Vec<usize> = rows
-                .filter(|row| self.slots[*row].action != Action::Inserted)
-                .collect();
-            self.read_all(conn, chunk.part(&existing), Self::read_old)?;
-        }
-        let written = self.execute(conn, chunk, conflict)?;
-        let slots = rows.iter().map(|row| &self.slots[*row]);
-        let foreseen = slots.filter(|slot| slot.action.is_written()).count();
-        if written == foreseen {
-            return Ok(());
-        }
-        // A trigger, or a guard that is not the same twice. Of one row, the count
-        // tells.
-        let [row] = rows else {
-            return Err(Stop::Repeats);
-        };
-        self.slots[*row].action = if written > 0 {
-            Action::Updated
-        } else {
-            Action::Skipped
-        };
-        Ok(())
-    }
-
-    /// Has the guard an expression that computes with numbers? The column's type
-    /// may make SQLite compute otherwise than with what is bound.
-    fn is_hard_to_foresee(
-        &self,
-        conflict: &ConflictClause<'_, DB>,
-    ) -> core::result::Result<bool, Stop> {
-        for condition in &conflict.conditions {
-            let Condition::Expression(expression) = condition else {
-                continue;
-            };
-            let sql = expression.sql()?;
-            for column in &self.call.model.columns {
-                let kind = TypeKind::of((column.sql_type)());
-                if kind == TypeKind::Number && sql.contains(&excluded_sql::<DB>(column.name)?) {
-                    return Ok(true);
-                }
-            }
-        }
-        Ok(false)
-    }
-
-    /// Looks up what the clause does to the rows that exist.
-    fn foresee<C>(
-        &mut self,
-        conn: &mut C,
-        chunk: Chunk<'_>,
-        conflict: &ConflictClause<'_, DB>,
-    ) -> core::result::Result<(), Stop>
-    where
-        C: LoadConnection<Backend = DB>,
-        E: Loads<C, U>,
-    {
-        let has_guards = conflict.keeps_rows() && !conflict.assignments.is_empty();
-        let mut numbers = self.look_up(conn, chunk, has_guards.then_some(conflict));
-        if numbers.is_err() && has_guards && chunk.rows.len() == 1 {
-            numbers = self.look_up(conn, chunk, None);
-        }
-        for number in numbers?.split_whitespace() {
-            let number = number.parse().map_err(|_| unreadable())?;
-            let (row, effect) = input_row(chunk.rows, number)?;
-            self.slots[row].action = match effect {
-                1 => Action::Skipped,
-                2 => Action::Unchanged,
-                _ if conflict.assignments.is_empty() => Action::Skipped,
-                _ => Action::Updated,
-            };
-        }
-        Ok(())
-    }
-
-    /// The numbers of the rows that exist.
-    fn look_up<C>(
-        &mut self,
-        conn: &mut C,
-        chunk: Chunk<'_>,
-        effect: Option<&ConflictClause<'_, DB>>,
-    ) -> core::result::Result<String, Stop>
-    where
-        C: LoadConnection<Backend = DB>,
-        E: Loads<C, U>,
-    {
-        let call = self.call;
-        let matching = self.matching(conn)?;
-        let probe = Probe::<DB, B, R, E> {
-            rows: if effect.is_some() {
-                // What the clause does may depend on every column.
-                call.inserted(chunk)
-            } else {
-                call.keys_of(chunk, &matching)
-            },
-            table: &call.model.table,
-            matching: &matching,
-            effect,
-            selected: None,
-            sees_committed: true,
-            recurs: chunk.recurs,
-        };
-        let numbers =
-            DB::load_text(conn, &probe).map_err(|source| call.stop(source, chunk.rows))?;
-        Ok(numbers.unwrap_or_default())
-    }
-
-    /// Writes a row that cannot be found by its key: whether it exists is seen by
-    /// inserting it.
-    fn write_alone<C>(
-        &mut self,
-        conn: &mut C,
-        chunk: Chunk<'_>,
-        conflict: &ConflictClause<'_, DB>,
-    ) -> core::result::Result<(), Stop>
-    where
-        C: LoadConnection<Backend = DB>,
-        E: Loads<C, U>,
-    {
-        let rows = chunk.rows;
-        let [row] = *rows else {
-            return Ok(());
-        };
-        let table = &self.call.model.table;
-        let column = if self.wanted.new {
-            self.numbered_column(conn)?
-        } else {
-            None
-        };
-        let keeping = self.call.model.keeping(DB::REPORT == Report::Log);
-        let is_inserted = if DB::REPORT == Report::Log {
-            self.send_logging(conn, chunk, &keeping)?;
-            self.slots[row].action == Action::Inserted
-        } else {
-            self.execute(conn, chunk, &keeping)? > 0
-        };
-        if is_inserted {
-            let slot = &mut self.slots[row];
-            slot.action = Action::Inserted;
-            slot.old = None;
-            if self.wanted.new {
-                let Some(column) = column else {
-                    return self.read_all(conn, chunk, Self::read_new);
-                };
-                let inserted = LastInserted {
-                    table,
-                    column: &column,
-                    selected: self.returning,
-                };
-                // A table without such numbers is an error, and no harm.
-                let found = E::load(&inserted, conn).unwrap_or_default();
-                match found.into_iter().next() {
-                    Some((_, new)) => self.slots[row].new = Some(new),
-                    None => self.read_all(conn, chunk, Self::read_new)?,
-                }
-            }
-            return Ok(());
-        }
-        let row_id = self.row_id(conn, chunk)?;
-        if self.wanted.old {
-            match self.read_by_id(conn, chunk, row_id)? {
-                Some(old) => self.slots[row].old = Some(old),
-                None => self.read_all(conn, chunk, Self::read_old)?,
-            }
-        }
-        if conflict.assignments.is_empty() {
-            self.slots[row].action = Action::Skipped;
-        } else if DB::REPORT == Report::Log {
-            self.send_logging(conn, chunk, conflict)?;
-        } else {
-            self.slots[row].action = Action::Skipped;
-            if self.wanted.action && conflict.skip_unchanged && self.supplies_key(chunk.supplied) {
-                self.foresee(conn, chunk, conflict)?;
-            }
-            let is_written = self.execute(conn, chunk, conflict)? > 0;
-            let slot = &mut self.slots[row];
-            if is_written {
-                slot.action = Action::Updated;
-            } else if slot.action == Action::Updated {
-                // A trigger has kept it.
-                slot.action = Action::Skipped;
-            }
-        }
-        if self.wanted.new {
-            match self.read_by_id(conn, chunk, row_id)? {
-                Some(new) => self.slots[row].new = Some(new),
-                None => self.read_all(conn, chunk, Self::read_new)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn numbered_column<C>(&mut self, conn: &mut C) -> core::result::Result<Option<String>, Stop>
-    where
-        C: LoadConnection<Backend = DB>,
-    {
-        if self.numbered_column.get().is_none() {
-            let table = &self.call.model.table;
-            let column = DB::numbered_column(conn, table).map_err(Error::Connection)?;
-            self.numbered_column = OnceCell::from(column);
-        }
-        DB::forget_last_inserted(conn).map_err(Error::Connection)?;
-        Ok(self.numbered_column.get().cloned().flatten())
-    }
-
-    /// The database's own number of the row that an input row conflicts with,
-    /// where there is one. Unlike the key and the predicate of the index, it stays
-    /// what it is when the row is updated.
-    fn row_id<C>(
-        &mut self,
-        conn: &mut C,
-        chunk: Chunk<'_>,
-    ) -> core::result::Result<Option<i64>, Stop>
-    where
-        C: LoadConnection<Backend = DB>,
-    {
-        let Some(row_id) = DB::ROW_ID else {
-            return Ok(None);
-        };
-        let matching = self.matching(conn)?;
-        if !self.supplies_key(chunk.supplied) {
-            return Ok(None);
-        }
-        let row_id = RowId {
-            table: &self.call.model.table,
-            column: row_id,
-        };
-        let probe = Probe::<DB, B, R, RowId<'_>> {
-            rows: self.call.keys_of(chunk, &matching),
-            table: &self.call.model.table,
-            matching: &matching,
-            effect: None,
-            selected: Some(&row_id),
-            sees_committed: true,
-            recurs: chunk.recurs,
-        };
-        // A table without such numbers is an error, and no harm.
-        let found: Vec<(Number, Number)> = RowId::load(&probe, conn).unwrap_or_default();
-        Ok(match found.as_slice() {
-            [(_, id)] => Some(id.0),
-            _ => None,
-        })
-    }
-
-    fn read_by_id<C>(
-        &mut self,
-        conn: &mut C,
-        chunk: Chunk<'_>,
-        id: Option<i64>,
-    ) -> core::result::Result<Option<U>, Stop>
-    where
-        C: LoadConnection<Backend = DB>,
-        E: Loads<C, U>,
-    {
-        let (Some(id), Some(column)) = (id, DB::ROW_ID) else {
-            return Ok(None);
-        };
-        let by_id = ById {
-            table: &self.call.model.table,
-            column,
-            id,
-            selected: self.returning,
-        };
-        let found = E::load(&by_id, conn).map_err(|it| self.call.stop(it, chunk.rows))?;
-        Ok(found.into_iter().next().map(|(_, row)| row))
-    }
-
     /// Sends the statement of a plain call, and returns how many rows it wrote,
     /// where the database tells.
     fn execute<C>(
@@ -819,7 +343,7 @@ where
         conn: &mut C,
         chunk: Chunk<'_>,
         conflict: &ConflictClause<'_, DB>,
-    ) -> core::result::Result<usize, Stop>
+    ) -> Sent<usize>
     where
         C: LoadConnection<Backend = DB>,
     {
@@ -835,155 +359,13 @@ where
             .map_err(|source| self.call.stop(source, chunk.rows))
     }
 
-    /// Reads rows as they are now; returns those that are not there.
-    fn read_new<C>(
-        &mut self,
-        conn: &mut C,
-        chunk: Chunk<'_>,
-    ) -> core::result::Result<Vec<usize>, Stop>
-    where
-        C: LoadConnection<Backend = DB>,
-        E: Loads<C, U>,
-    {
-        let mut missing: BTreeSet<usize> = chunk.rows.iter().copied().collect();
-        for (row, new) in self.read(conn, chunk, true)? {
-            missing.remove(&row);
-            self.slots[row].new = Some(new);
-        }
-        Ok(missing.into_iter().collect())
-    }
-
-    /// Reads rows as they are now, all of which have to be there.
-    fn read_back<C>(&mut self, conn: &mut C, chunk: Chunk<'_>) -> core::result::Result<(), Stop>
-    where
-        C: LoadConnection<Backend = DB>,
-        E: Loads<C, U>,
-    {
-        self.read_all(conn, chunk, Self::read_new)
-    }
-
-    fn read_all<C>(
-        &mut self,
-        conn: &mut C,
-        chunk: Chunk<'_>,
-        read: impl FnOnce(&mut Self, &mut C, Chunk<'_>) -> core::result::Result<Vec<usize>, Stop>,
-    ) -> core::result::Result<(), Stop> {
-        let missing = read(self, conn, chunk)?;
-        if missing.is_empty() {
-            Ok(())
-        } else {
-            Err(self.no_row(&missing))
-        }
-    }
-
-    /// Locks rows and reads them before they are written; returns those that are
-    /// not there.
-    fn read_old<C>(
-        &mut self,
-        conn: &mut C,
-        chunk: Chunk<'_>,
-    ) -> core::result::Result<Vec<usize>, Stop>
-    where
-        C: LoadConnection<Backend = DB>,
-        E: Loads<C, U>,
-    {
-        let mut missing: BTreeSet<usize> = chunk.rows.iter().copied().collect();
-        for (row, old) in self.read(conn, chunk, true)? {
-            missing.remove(&row);
-            self.slots[row].old = Some(old);
-        }
-        Ok(missing.into_iter().collect())
-    }
-
-    fn read<C>(
-        &mut self,
-        conn: &mut C,
-        chunk: Chunk<'_>,
-        sees_committed: bool,
-    ) -> core::result::Result<Vec<(usize, U)>, Stop>
-    where
-        C: LoadConnection<Backend = DB>,
-        E: Loads<C, U>,
-    {
-        let rows = chunk.rows;
-        let call = self.call;
-        if rows.is_empty() {
-            return Ok(Vec::new());
-        }
-        let matching = self.matching(conn)?;
-        if !self.supplies_key(chunk.supplied) {
-            return Ok(Vec::new());
-        }
-        let probe = Probe::<DB, B, R, E> {
-            rows: call.keys_of(chunk, &matching),
-            table: &call.model.table,
-            matching: &matching,
-            effect: None,
-            selected: Some(self.returning),
-            sees_committed,
-            recurs: chunk.recurs,
-        };
-        let found = E::load(&probe, conn).map_err(|source| call.stop(source, rows))?;
-        let mut numbers = BTreeSet::new();
-        let mut read = Vec::with_capacity(found.len());
-        for (number, new) in found {
-            let (row, _) = input_row(rows, number.0)?;
-            if !numbers.insert(row) {
-                // The index holds rows apart that are equal here.
-                return Err(self.no_row(&[row]));
-            }
-            read.push((row, new));
-        }
-        Ok(read)
-    }
-
-    /// Does the database hold the keys of the rows different?
-    fn are_distinct<C>(
-        &mut self,
-        conn: &mut C,
-        chunk: Chunk<'_>,
-    ) -> core::result::Result<bool, Stop>
-    where
-        C: LoadConnection<Backend = DB>,
-    {
-        let rows = chunk.rows;
-        let call = self.call;
-        let matching = self.matching(conn)?;
-        if !self.supplies_key(chunk.supplied) {
-            // A statement that returns rows fails if it writes one twice.
-            return Ok(DB::REPORT == Report::Returning);
-        }
-        let query = AreDistinct {
-            rows: call.keys_of(chunk, &matching),
-            recurs: chunk.recurs,
-            table: &call.model.table,
-            matching: &matching,
-        };
-        let answer = DB::load_text(conn, &query).map_err(|source| call.stop(source, rows))?;
-        Ok(answer.as_deref() == Some("yes"))
-    }
-
-    /// By what rows are found.
-    fn matching<C>(&mut self, conn: &mut C) -> core::result::Result<Rc<Matching>, Stop>
-    where
-        C: LoadConnection<Backend = DB>,
-    {
-        let matching = match self.matching.take() {
-            Some(matching) => matching,
-            None => Rc::new(Matching::look_up(conn, self.call.model)?),
-        };
-        Ok(Rc::clone(self.matching.insert(matching)))
-    }
-
     fn no_row(&self, rows: &[usize]) -> Stop {
-        Stop::Failed(Error::NoRow {
-            place: self.call.place(rows),
-        })
+        Stop::Failed(self.call.missing(rows))
     }
 }
 
 /// The input row and the rest of a number that stands beside a row.
-fn input_row(rows: &[usize], number: i64) -> core::result::Result<(usize, i64), Stop> {
+fn input_row(rows: &[usize], number: i64) -> Sent<(usize, i64)> {
     let position = usize::try_from(number / 4).ok();
     match position.and_then(|position| rows.get(position)) {
         Some(row) => Ok((*row, number % 4)),
@@ -1003,6 +385,12 @@ where
     B: Borrow<R>,
     R: Upsertable + BindFields<DB>,
 {
+    fn missing(&self, rows: &[usize]) -> Error {
+        Error::NoRow {
+            place: self.place(rows),
+        }
+    }
+
     /// The values by which the rows of a chunk are found.
     fn keys_of<'p>(&self, chunk: Chunk<'p>, matching: &Matching) -> BatchRows<'p, B, R>
     where
@@ -1020,7 +408,7 @@ where
 }
 
 impl Matching {
-    fn look_up<C>(conn: &mut C, model: &Model<'_, C::Backend>) -> core::result::Result<Self, Stop>
+    fn look_up<C>(conn: &mut C, model: &Model<'_, C::Backend>) -> Sent<Self>
     where
         C: LoadConnection,
         C::Backend: Outcomes,

@@ -178,7 +178,7 @@ fn push_guards<'b>(
     out: &mut AstPass<'_, 'b, Mysql>,
 ) -> QueryResult<()> {
     // Unlike `AND`, `IF` does not go on behind a condition that is NULL.
-    let is_both = conflict.has_both_guards();
+    let is_both = conflict.skip_unchanged && !conflict.conditions.is_empty();
     if is_both {
         out.push_sql("IF(");
         if conflict.reports {

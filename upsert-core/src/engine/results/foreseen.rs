@@ -1,0 +1,158 @@
+//! Rows that are looked up before they are written, by a statement that tells nothing.
+
+use std::borrow::Borrow;
+
+use diesel::connection::LoadConnection;
+
+use super::{Results, Sent, input_row, unreadable};
+use crate::dialect::{Condition, ConflictClause, Outcomes, TypeKind};
+use crate::engine::probe::Probe;
+use crate::engine::{Chunk, Stop};
+use crate::outcome::Action;
+use crate::returning::Loads;
+use crate::sql::excluded_sql;
+use crate::upsertable::{BindFields, Upsertable};
+
+impl<DB, B, R, E, U> Results<'_, '_, '_, DB, B, R, E, U>
+where
+    DB: Outcomes,
+    B: Borrow<R>,
+    R: Upsertable + BindFields<DB>,
+{
+    /// Looks at the rows that exist, and sends a statement that does to them what
+    /// it has to.
+    pub(super) fn write_foreseen<C>(
+        &mut self,
+        conn: &mut C,
+        chunk: Chunk<'_>,
+        conflict: &ConflictClause<'_, DB>,
+    ) -> Sent<()>
+    where
+        C: LoadConnection<Backend = DB>,
+        E: Loads<C, U>,
+    {
+        let rows = chunk.rows;
+        if !self.wanted.action {
+            self.execute(conn, chunk, conflict)?;
+            return Ok(());
+        }
+        if rows.len() > 1 && self.is_hard_to_foresee(conflict)? {
+            self.one_by_one = true;
+            return self.send(conn, chunk);
+        }
+        for row in rows {
+            self.slots[*row].action = Action::Inserted;
+        }
+        match self.foresee(conn, chunk, conflict) {
+            // An expression may not mean the same, or nothing, beside other names.
+            Err(_) if rows.len() > 1 => {
+                self.one_by_one = true;
+                return self.send(conn, chunk);
+            }
+            foreseen => foreseen?,
+        }
+        if self.wanted.old {
+            let rows = rows.iter().copied();
+            let existing: Vec<usize> = rows
+                .filter(|row| self.slots[*row].action != Action::Inserted)
+                .collect();
+            self.read_all(conn, chunk.part(&existing), Self::read_old)?;
+        }
+        let written = self.execute(conn, chunk, conflict)?;
+        let slots = rows.iter().map(|row| &self.slots[*row]);
+        let foreseen = slots.filter(|slot| slot.action.is_written()).count();
+        if written == foreseen {
+            return Ok(());
+        }
+        // A trigger, or a guard that is not the same twice. Of one row, the count
+        // tells.
+        let [row] = rows else {
+            return Err(Stop::Repeats);
+        };
+        self.slots[*row].action = if written > 0 {
+            Action::Updated
+        } else {
+            Action::Skipped
+        };
+        Ok(())
+    }
+
+    /// Has the guard an expression that computes with numbers? The column's type
+    /// may make SQLite compute otherwise than with what is bound.
+    pub(super) fn is_hard_to_foresee(&self, conflict: &ConflictClause<'_, DB>) -> Sent<bool> {
+        for condition in &conflict.conditions {
+            let Condition::Expression(expression) = condition else {
+                continue;
+            };
+            let sql = expression.sql()?;
+            for column in &self.call.model.columns {
+                let kind = TypeKind::of((column.sql_type)());
+                if kind == TypeKind::Number && sql.contains(&excluded_sql::<DB>(column.name)?) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Looks up what the clause does to the rows that exist.
+    pub(super) fn foresee<C>(
+        &mut self,
+        conn: &mut C,
+        chunk: Chunk<'_>,
+        conflict: &ConflictClause<'_, DB>,
+    ) -> Sent<()>
+    where
+        C: LoadConnection<Backend = DB>,
+        E: Loads<C, U>,
+    {
+        let has_guards = conflict.keeps_rows() && !conflict.assignments.is_empty();
+        let mut numbers = self.look_up(conn, chunk, has_guards.then_some(conflict));
+        if numbers.is_err() && has_guards && chunk.rows.len() == 1 {
+            numbers = self.look_up(conn, chunk, None);
+        }
+        for number in numbers?.split_whitespace() {
+            let number = number.parse().map_err(|_| unreadable())?;
+            let (row, effect) = input_row(chunk.rows, number)?;
+            self.slots[row].action = match effect {
+                1 => Action::Skipped,
+                2 => Action::Unchanged,
+                _ if conflict.assignments.is_empty() => Action::Skipped,
+                _ => Action::Updated,
+            };
+        }
+        Ok(())
+    }
+
+    /// The numbers of the rows that exist.
+    pub(super) fn look_up<C>(
+        &mut self,
+        conn: &mut C,
+        chunk: Chunk<'_>,
+        effect: Option<&ConflictClause<'_, DB>>,
+    ) -> Sent<String>
+    where
+        C: LoadConnection<Backend = DB>,
+        E: Loads<C, U>,
+    {
+        let call = self.call;
+        let matching = self.matching(conn)?;
+        let probe = Probe::<DB, B, R, E> {
+            rows: if effect.is_some() {
+                // What the clause does may depend on every column.
+                call.inserted(chunk)
+            } else {
+                call.keys_of(chunk, &matching)
+            },
+            table: &call.model.table,
+            matching: &matching,
+            effect,
+            selected: None,
+            sees_committed: true,
+            recurs: chunk.recurs,
+        };
+        let numbers =
+            DB::load_text(conn, &probe).map_err(|source| call.stop(source, chunk.rows))?;
+        Ok(numbers.unwrap_or_default())
+    }
+}

@@ -1,0 +1,123 @@
+//! Statements that write a log of what they did.
+
+use std::borrow::Borrow;
+use std::collections::BTreeSet;
+
+use diesel::connection::LoadConnection;
+use diesel::sql_types::BigInt;
+
+use super::{Results, Sent, unreadable};
+use crate::dialect::{ConflictClause, Outcomes};
+use crate::engine::Chunk;
+use crate::engine::probe::Log;
+use crate::error::Error;
+use crate::outcome::Action;
+use crate::returning::Loads;
+use crate::statement::{ReportingStatement, ResultQuery};
+use crate::upsertable::{BindFields, Upsertable};
+
+/// How often rows are sent again that others have changed in the meantime.
+const MAX_TRIES: usize = 10;
+
+impl<DB, B, R, E, U> Results<'_, '_, '_, DB, B, R, E, U>
+where
+    DB: Outcomes,
+    B: Borrow<R>,
+    R: Upsertable + BindFields<DB>,
+{
+    /// Writes rows, and locks and reads those that exist before.
+    ///
+    /// Rows that do not exist cannot be locked without keeping others from
+    /// inserting theirs, so those that are not seen are inserted first.
+    pub(super) fn write_existing<C>(
+        &mut self,
+        conn: &mut C,
+        chunk: Chunk<'_>,
+        conflict: &ConflictClause<'_, DB>,
+    ) -> Sent<()>
+    where
+        C: LoadConnection<Backend = DB>,
+        E: Loads<C, U>,
+    {
+        let keeping = self.call.model.keeping(true);
+        let mut missing: BTreeSet<usize> = chunk.rows.iter().copied().collect();
+        let mut existing = BTreeSet::new();
+        for (row, _) in self.read(conn, chunk, false)? {
+            missing.remove(&row);
+            existing.insert(row);
+        }
+        for _ in 0..MAX_TRIES {
+            if !missing.is_empty() {
+                let rows: Vec<usize> = missing.iter().copied().collect();
+                self.send_logging(conn, chunk.part(&rows), &keeping)?;
+                let was_there = |row: &usize| self.slots[*row].action != Action::Inserted;
+                existing.extend(rows.into_iter().filter(was_there));
+            }
+            if existing.is_empty() {
+                return Ok(());
+            }
+            let rows: Vec<usize> = existing.iter().copied().collect();
+            missing = self
+                .read_old(conn, chunk.part(&rows))?
+                .into_iter()
+                .collect();
+            if missing.is_empty() {
+                for row in &rows {
+                    self.slots[*row].action = Action::Skipped;
+                }
+                if conflict.assignments.is_empty() {
+                    return Ok(());
+                }
+                return self.send_logging(conn, chunk.part(&rows), conflict);
+            }
+            // They have been deleted since.
+            existing.retain(|row| !missing.contains(row));
+        }
+        let missing: Vec<usize> = missing.into_iter().collect();
+        Err(self.no_row(&missing))
+    }
+
+    /// Sends a statement that writes a log, and reads it.
+    pub(super) fn send_logging<C>(
+        &mut self,
+        conn: &mut C,
+        chunk: Chunk<'_>,
+        conflict: &ConflictClause<'_, DB>,
+    ) -> Sent<()>
+    where
+        C: LoadConnection<Backend = DB>,
+        E: Loads<C, U>,
+    {
+        let rows = chunk.rows;
+        let call = self.call;
+        let statement = ReportingStatement::<DB, B, R, E> {
+            rows: call.inserted(chunk),
+            conflict,
+            returning: self.returning,
+            recurs: chunk.recurs,
+        };
+        let statement = ResultQuery::<DB, BigInt>::new(&statement);
+        conn.execute_returning_count(&statement)
+            .map_err(|source| self.call.stop(source, rows))?;
+        let log = DB::load_text(conn, &Log).map_err(Error::Connection)?;
+        let log = log.ok_or_else(unreadable)?;
+        for row in rows {
+            self.slots[*row].action = Action::Inserted;
+        }
+        for note in log.split_inclusive(|char: char| !char.is_ascii_digit()) {
+            let (number, action) = if let Some(number) = note.strip_suffix('u') {
+                (number, Action::Updated)
+            } else if let Some(number) = note.strip_suffix('n') {
+                (number, Action::Unchanged)
+            } else if let Some(number) = note.strip_suffix('s') {
+                (number, Action::Skipped)
+            } else {
+                return Err(unreadable().into());
+            };
+            let row: Option<usize> = number.parse().ok();
+            let row = row.and_then(|number| rows.get(number).copied());
+            self.slots[row.ok_or_else(unreadable)?].action = action;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,121 @@
+//! Statements that return what they wrote.
+
+use std::borrow::Borrow;
+use std::collections::BTreeSet;
+
+use diesel::connection::LoadConnection;
+
+use super::{Results, Sent, input_row, unreadable};
+use crate::dialect::{ConflictClause, Outcomes};
+use crate::engine::probe::Log;
+use crate::engine::{Chunk, Stop};
+use crate::error::Error;
+use crate::outcome::Action;
+use crate::returning::Loads;
+use crate::statement::ReportingStatement;
+use crate::upsertable::{BindFields, Upsertable};
+
+impl<DB, B, R, E, U> Results<'_, '_, '_, DB, B, R, E, U>
+where
+    DB: Outcomes,
+    B: Borrow<R>,
+    R: Upsertable + BindFields<DB>,
+{
+    pub(super) fn write_returning<C>(
+        &mut self,
+        conn: &mut C,
+        chunk: Chunk<'_>,
+        conflict: &ConflictClause<'_, DB>,
+    ) -> Sent<()>
+    where
+        C: LoadConnection<Backend = DB>,
+        E: Loads<C, U>,
+    {
+        if self.wanted.old {
+            // Inserts what is missing and locks the rest, in the order of the keys
+            // as any other call.
+            let locking = self.call.model.locking(conflict, chunk.supplied);
+            let existing = self.send_returning(conn, chunk, &locking)?;
+            if existing.is_empty() {
+                return Ok(());
+            }
+            let existing = chunk.part(&existing);
+            self.read_all(conn, existing, Self::read_old)?;
+            let kept = if conflict.assignments.is_empty() {
+                existing.rows.to_vec()
+            } else {
+                self.send_returning(conn, existing, conflict)?
+            };
+            return self.read_back(conn, chunk.part(&kept));
+        }
+        let locking;
+        let conflict = if self.attempt.locks && conflict.assignments.is_empty() {
+            locking = self.call.model.locking(conflict, chunk.supplied);
+            &locking
+        } else {
+            conflict
+        };
+        let kept = self.send_returning(conn, chunk, conflict)?;
+        if !self.wanted.new || kept.is_empty() {
+            return Ok(());
+        }
+        // In a statement of its own, which sees rows that others have committed
+        // while the first one ran.
+        let missing = self.read_new(conn, chunk.part(&kept))?;
+        if missing.is_empty() {
+            Ok(())
+        } else if conflict.assignments.is_empty() {
+            Err(Stop::Vanished(missing))
+        } else {
+            // They are locked, and would be found.
+            Err(self.no_row(&missing))
+        }
+    }
+
+    /// Sends a statement that returns what it wrote, and returns the rows that it
+    /// did not write.
+    pub(super) fn send_returning<C>(
+        &mut self,
+        conn: &mut C,
+        chunk: Chunk<'_>,
+        conflict: &ConflictClause<'_, DB>,
+    ) -> Sent<Vec<usize>>
+    where
+        C: LoadConnection<Backend = DB>,
+        E: Loads<C, U>,
+    {
+        let rows = chunk.rows;
+        let call = self.call;
+        let statement = ReportingStatement::<DB, B, R, E> {
+            rows: call.inserted(chunk),
+            conflict,
+            returning: self.returning,
+            recurs: chunk.recurs,
+        };
+        let written = E::load(&statement, conn).map_err(|source| self.call.stop(source, rows))?;
+        let mut kept: BTreeSet<usize> = rows.iter().copied().collect();
+        for (number, new) in written {
+            let (row, effect) = input_row(rows, number.0)?;
+            kept.remove(&row);
+            let slot = &mut self.slots[row];
+            slot.action = if effect == 0 {
+                Action::Inserted
+            } else {
+                Action::Updated
+            };
+            slot.new = Some(new);
+        }
+        for row in &kept {
+            self.slots[*row].action = Action::Skipped;
+        }
+        if conflict.skip_unchanged && !kept.is_empty() {
+            let log = DB::load_text(conn, &Log).map_err(Error::Connection)?;
+            for number in log.unwrap_or_default().split_whitespace() {
+                let number = number.parse().map_err(|_| unreadable())?;
+                let (row, _) = input_row(rows, number)?;
+                self.slots[row].action = Action::Unchanged;
+            }
+        }
+        Ok(kept.into_iter().collect())
+    }
+}
