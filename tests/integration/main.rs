@@ -10,6 +10,7 @@ mod errors;
 mod large;
 mod none;
 mod outcome;
+mod outcome_hazards;
 mod outcome_property;
 mod property;
 mod regression;

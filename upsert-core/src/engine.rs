@@ -1,7 +1,7 @@
 //! Runs a call: plans it, opens the transaction, sends the statements.
 
 use std::borrow::Borrow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
 
 use diesel::connection::{Connection, TransactionManager};
@@ -683,6 +683,12 @@ struct Chunk<'p> {
 }
 
 impl Chunk<'_> {
+    /// Those of its rows that are in `rows`, in its order: rows are locked in it.
+    fn only(&self, rows: &BTreeSet<usize>) -> Vec<usize> {
+        let all = self.rows.iter().copied();
+        all.filter(|row| rows.contains(row)).collect()
+    }
+
     /// Some of its rows.
     fn part(self, rows: &[usize]) -> Chunk<'_> {
         Chunk {

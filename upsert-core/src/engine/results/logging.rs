@@ -48,7 +48,7 @@ where
         }
         for _ in 0..MAX_TRIES {
             if !missing.is_empty() {
-                let rows: Vec<usize> = missing.iter().copied().collect();
+                let rows = chunk.only(&missing);
                 self.send_logging(conn, chunk.part(&rows), &keeping)?;
                 let was_there = |row: &usize| self.slots[*row].action != Action::Inserted;
                 existing.extend(rows.into_iter().filter(was_there));
@@ -56,7 +56,7 @@ where
             if existing.is_empty() {
                 return Ok(());
             }
-            let rows: Vec<usize> = existing.iter().copied().collect();
+            let rows = chunk.only(&existing);
             missing = self
                 .read_old(conn, chunk.part(&rows))?
                 .into_iter()

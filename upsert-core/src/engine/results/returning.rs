@@ -116,6 +116,6 @@ where
                 self.slots[row].action = Action::Unchanged;
             }
         }
-        Ok(kept.into_iter().collect())
+        Ok(chunk.only(&kept))
     }
 }
