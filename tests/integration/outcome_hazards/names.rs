@@ -132,6 +132,7 @@ on_every_database! {
 
         impl Schema {
             fn create(database: &mut system::TestDatabase) -> Self {
+                #[allow(unused_mut)] // SQLite does without
                 let mut conn = database.connect();
                 match system::SYSTEM {
                     System::Sqlite => database.run("ATTACH ':memory:' AS upsert_hazards"),
@@ -158,14 +159,17 @@ on_every_database! {
 
         impl Drop for Schema {
             fn drop(&mut self) {
-                let sql = match system::SYSTEM {
-                    System::Sqlite => return,
+                match system::SYSTEM {
+                    System::Sqlite => {}
                     #[cfg(feature = "postgres")]
-                    System::Postgres => "DROP SCHEMA upsert_hazards CASCADE",
+                    System::Postgres => {
+                        let _ = self.0.batch_execute("DROP SCHEMA upsert_hazards CASCADE");
+                    }
                     #[cfg(feature = "mysql")]
-                    System::Mysql => "DROP DATABASE upsert_hazards",
-                };
-                let _ = self.0.batch_execute(sql);
+                    System::Mysql => {
+                        let _ = self.0.batch_execute("DROP DATABASE upsert_hazards");
+                    }
+                }
             }
         }
     }
