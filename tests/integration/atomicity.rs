@@ -3,8 +3,9 @@
 use diesel::connection::TransactionManager;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
-use upsert_core::{Error, Upsertable, upsert};
+use upsert_core::Error;
 
+use crate::api::{Upsertable, upsert, wait};
 use crate::support::{Recorder, on_every_database};
 
 diesel::table! {
@@ -93,13 +94,13 @@ on_every_database! {
         let mut other = database.connect();
         let conn = &mut database.conn;
         let existing = [account(3, "old", 30), account(1000, "old", 10)];
-        Account::bulk_upsert(conn, &existing).unwrap();
+        wait(Account::bulk_upsert(conn, &existing)).unwrap();
         let expected = [row(3, "old", 30), row(1000, "old", 10)];
 
         let accounts = accounts_of_which_the_last_fails();
         for chunk_size in [1, 7, 10, 64] {
             let recorder = Recorder::of(conn);
-            assert_check_violation(upsert(&accounts).chunk_size(chunk_size).execute(conn));
+            assert_check_violation(wait(upsert(&accounts).chunk_size(chunk_size).execute(conn)));
             let statements = recorder.take_upserts().len();
             assert!(statements >= 100 / chunk_size, "{statements} statements");
             assert_eq!(depth(conn), None);
@@ -107,13 +108,13 @@ on_every_database! {
             assert_eq!(rows(&mut other), expected);
         }
         // All in one statement, in no transaction.
-        assert_check_violation(upsert(&accounts[96..]).execute(conn));
+        assert_check_violation(wait(upsert(&accounts[96..]).execute(conn)));
         assert_eq!(rows(&mut other), expected);
-        assert_check_violation(account(3, "new", -1).upsert(conn));
+        assert_check_violation(wait(account(3, "new", -1).upsert(conn)));
         assert_eq!(rows(&mut other), expected);
 
         // The connection goes on working.
-        assert_eq!(upsert(&accounts[..2]).chunk_size(1).execute(conn).unwrap(), 2);
+        assert_eq!(wait(upsert(&accounts[..2]).chunk_size(1).execute(conn)).unwrap(), 2);
         assert_eq!(
             rows(&mut other),
             [row(0, "new", 0), row(1, "new", 1), row(3, "old", 30), row(1000, "old", 10)],
@@ -128,18 +129,18 @@ on_every_database! {
         let accounts = accounts_of_which_the_last_fails();
         conn.transaction(|conn| {
             insert(conn, 1001);
-            assert_check_violation(upsert(&accounts).chunk_size(8).execute(conn));
+            assert_check_violation(wait(upsert(&accounts).chunk_size(8).execute(conn)));
             assert_eq!(depth(conn), Some(1));
             assert_eq!(rows(conn), [row(1001, "caller", 0)]);
             insert(conn, 1002);
             // One statement.
-            assert_check_violation(upsert(&accounts[98..]).execute(conn));
+            assert_check_violation(wait(upsert(&accounts[98..]).execute(conn)));
             insert(conn, 1003);
             // One row.
-            assert_check_violation(account(1001, "new", -1).upsert(conn));
+            assert_check_violation(wait(account(1001, "new", -1).upsert(conn)));
             insert(conn, 1004);
-            assert_eq!(upsert(&accounts[1..4]).chunk_size(1).execute(conn)?, 3);
-            assert_check_violation(account(5, "new", -1).upsert(conn));
+            assert_eq!(wait(upsert(&accounts[1..4]).chunk_size(1).execute(conn))?, 3);
+            assert_check_violation(wait(account(5, "new", -1).upsert(conn)));
             Ok::<_, Error>(())
         })
         .unwrap();
@@ -170,20 +171,20 @@ on_every_database! {
                 insert(conn, 1002);
                 let inner = conn.transaction(|conn| {
                     insert(conn, 1003);
-                    assert_check_violation(upsert(&accounts).chunk_size(9).execute(conn));
+                    assert_check_violation(wait(upsert(&accounts).chunk_size(9).execute(conn)));
                     assert_eq!(depth(conn), Some(3));
                     assert_eq!(
                         rows(conn),
                         [row(1001, "caller", 0), row(1002, "caller", 0), row(1003, "caller", 0)],
                     );
                     // The closure's own error takes its savepoint along.
-                    account(1004, "new", -1).upsert(conn)?;
+                    wait(account(1004, "new", -1).upsert(conn))?;
                     Ok::<_, Error>(())
                 });
                 assert!(inner.is_err());
                 assert_eq!(depth(conn), Some(2));
                 assert_eq!(rows(conn), [row(1001, "caller", 0), row(1002, "caller", 0)]);
-                assert_eq!(upsert(&accounts[7..9]).chunk_size(1).execute(conn)?, 2);
+                assert_eq!(wait(upsert(&accounts[7..9]).chunk_size(1).execute(conn))?, 2);
                 Ok::<_, Error>(())
             })?;
             insert(conn, 1005);
@@ -211,10 +212,12 @@ on_every_database! {
         conn.transaction(|conn| {
             insert(conn, 1001);
             let twice = [account(1, "new", 1), account(1, "new", 2)];
-            let error = upsert(&twice)
-                .on_duplicate(upsert_core::Duplicates::Reject)
-                .execute(conn)
-                .unwrap_err();
+            let error = wait(
+                upsert(&twice)
+                    .on_duplicate(upsert_core::Duplicates::Reject)
+                    .execute(conn),
+            )
+            .unwrap_err();
             assert!(matches!(error, Error::RepeatedKey { .. }), "{error:?}");
             insert(conn, 1002);
             Ok::<_, Error>(())
@@ -228,8 +231,8 @@ on_every_database! {
         let conn = &mut database.conn;
         conn.transaction(|conn| {
             let accounts = accounts_of_which_the_last_fails();
-            let _ = upsert(&accounts).chunk_size(8).execute(conn).unwrap_err();
-            let _ = account(1, "new", 1).upsert(conn).unwrap_err();
+            let _ = wait(upsert(&accounts).chunk_size(8).execute(conn)).unwrap_err();
+            let _ = wait(account(1, "new", 1).upsert(conn)).unwrap_err();
             diesel::select(diesel::dsl::sql::<diesel::sql_types::Bool>("1 = 1"))
                 .execute(conn)?;
             Ok::<_, Error>(())
@@ -248,7 +251,7 @@ on_every_database! {
         let call = upsert(&accounts[..9])
             .chunk_size(3)
             .on_progress(|_| seen.push(rows(&mut other).len()));
-        assert_eq!(call.execute(conn).unwrap(), 9);
+        assert_eq!(wait(call.execute(conn)).unwrap(), 9);
         assert_eq!(seen, [0, 0, 0]);
         assert_eq!(rows(&mut other).len(), 9);
     }
@@ -258,7 +261,7 @@ on_every_database! {
 /// be as it was.
 #[test]
 fn a_locked_sqlite_database_leaves_the_connection_as_it_was() {
-    use crate::support::sqlite::TestDatabase;
+    use crate::support::sqlite::{Conn, TestDatabase};
 
     let mut database = TestDatabase::new();
     database.run(CREATE);
@@ -271,21 +274,23 @@ fn a_locked_sqlite_database_leaves_the_connection_as_it_was() {
 
     other
         .immediate_transaction(|_| {
-            let error = upsert(&accounts).chunk_size(3).execute(conn).unwrap_err();
+            let error = wait(upsert(&accounts).chunk_size(3).execute(conn)).unwrap_err();
             assert!(matches!(error, Error::Connection(_)), "{error:?}");
             Ok::<_, DieselError>(())
         })
         .unwrap();
     // The reason is to be found, however the transaction was ended.
-    let status =
-        <SqliteConnection as Connection>::TransactionManager::transaction_manager_status_mut(conn);
+    let status = <Conn as Connection>::TransactionManager::transaction_manager_status_mut(conn);
     assert_eq!(status.transaction_depth().unwrap(), None);
 
     // No transaction is left open behind diesel's back: what is written now is
     // there for others.
-    assert_eq!(upsert(&accounts[..1]).execute(conn).unwrap(), 1);
+    assert_eq!(wait(upsert(&accounts[..1]).execute(conn)).unwrap(), 1);
     assert_eq!(accounts::table.count().get_result(&mut other), Ok(1));
-    assert_eq!(upsert(&accounts).chunk_size(3).execute(conn).unwrap(), 10);
+    assert_eq!(
+        wait(upsert(&accounts).chunk_size(3).execute(conn)).unwrap(),
+        10
+    );
     assert_eq!(accounts::table.count().get_result(&mut other), Ok(10));
 }
 
@@ -304,7 +309,7 @@ fn a_locked_sqlite_database_says_that_it_is_locked() {
 
     let error = other
         .immediate_transaction(|_| {
-            Ok::<_, DieselError>(upsert(&accounts).chunk_size(3).execute(conn))
+            Ok::<_, DieselError>(wait(upsert(&accounts).chunk_size(3).execute(conn)))
         })
         .unwrap()
         .unwrap_err();

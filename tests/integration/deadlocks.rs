@@ -4,8 +4,8 @@ use std::sync::Barrier;
 
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
-use upsert_core::{Upsertable, upsert};
 
+use crate::api::{Upsertable, upsert, wait};
 use crate::support::Random;
 
 diesel::table! {
@@ -69,7 +69,7 @@ macro_rules! deadlock_tests {
             fn write_concurrently(mut database: TestDatabase, filled: bool) {
                 database.run(CREATE);
                 if filled {
-                    Stock::bulk_upsert(&mut database.conn, batch(0)).unwrap();
+                    wait(Stock::bulk_upsert(&mut database.conn, batch(0))).unwrap();
                 }
                 let barrier = Barrier::new(usize::try_from(WRITERS).unwrap());
                 std::thread::scope(|scope| {
@@ -80,7 +80,7 @@ macro_rules! deadlock_tests {
                             barrier.wait();
                             for i in 0..BATCHES_OF_EACH {
                                 let rows = batch(1 + writer + i * WRITERS);
-                                let written = upsert(&rows).chunk_size(16).execute(&mut conn);
+                                let written = wait(upsert(&rows).chunk_size(16).execute(&mut conn));
                                 assert_eq!(written.unwrap(), rows.len());
                             }
                         });
@@ -127,18 +127,18 @@ macro_rules! deadlock_tests {
             fn statements_in_the_order_of_the_input_deadlock() {
                 let mut database = TestDatabase::new();
                 database.run(CREATE);
-                Stock::bulk_upsert(&mut database.conn, batch(0)).unwrap();
+                wait(Stock::bulk_upsert(&mut database.conn, batch(0))).unwrap();
 
                 let barrier = Barrier::new(2);
                 let write = |conn: &mut Conn, rows: &[Stock]| {
                     conn.transaction(|conn| {
                         let (first, rest) = rows.split_first().unwrap();
-                        let first = first.upsert(conn);
+                        let first = wait(first.upsert(conn));
                         // Now each holds the row that the other wants next.
                         barrier.wait();
                         first?;
                         for row in rest {
-                            row.upsert(conn)?;
+                            wait(row.upsert(conn))?;
                         }
                         Ok::<_, DieselError>(())
                     })
@@ -171,7 +171,7 @@ macro_rules! deadlock_tests {
                 let barrier = Barrier::new(2);
                 let call = |conn: &mut Conn, rows: &[Stock]| {
                     barrier.wait();
-                    upsert(rows).chunk_size(1).execute(conn)
+                    wait(upsert(rows).chunk_size(1).execute(conn))
                 };
                 for batch in 10..30 {
                     std::thread::scope(|scope| {

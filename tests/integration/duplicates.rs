@@ -10,8 +10,9 @@ use std::fmt::Debug;
 
 use diesel::connection::Connection;
 use diesel::prelude::*;
-use upsert_core::{BindFields, Dialect, Duplicates, Error, Upsertable, upsert};
+use upsert_core::{BindFields, Duplicates, Error};
 
+use crate::api::{Upsertable, register_collation, upsert, wait};
 use crate::support::{Random, on_every_database};
 
 /// The columns beside the key.
@@ -74,19 +75,6 @@ trait Keyed<C> {
     fn state(conn: &mut C) -> State;
 
     fn clear(conn: &mut C);
-}
-
-fn execute<C, R>(conn: &mut C, rows: &[R], options: Options) -> upsert_core::Result<usize>
-where
-    C: Connection,
-    C::Backend: Dialect,
-    R: Upsertable + BindFields<C::Backend>,
-{
-    let call = upsert(rows).on_duplicate(options.duplicates);
-    match options.chunk_size {
-        Some(rows) => call.chunk_size(rows).execute(conn),
-        None => call.execute(conn),
-    }
 }
 
 macro_rules! keyed {
@@ -167,6 +155,21 @@ macro_rules! keyed {
                     rows: &[Proposed<$key>],
                     options: Options,
                 ) -> upsert_core::Result<usize> {
+                    fn execute<R>(
+                        conn: &mut $conn,
+                        rows: &[R],
+                        options: Options,
+                    ) -> upsert_core::Result<usize>
+                    where
+                        R: Upsertable + BindFields<<$conn as Connection>::Backend>,
+                    {
+                        let call = upsert(rows).on_duplicate(options.duplicates);
+                        match options.chunk_size {
+                            Some(rows) => wait(call.chunk_size(rows).execute(conn)),
+                            None => wait(call.execute(conn)),
+                        }
+                    }
+
                     match model {
                         Model::UpdateSome => {
                             let rows: Vec<_> = rows
@@ -249,21 +252,21 @@ macro_rules! keyed {
 
 keyed! {
     text: String as [Text] on
-        SqliteConnection,
-        #[cfg(feature = "postgres")] PgConnection,
-        #[cfg(feature = "mysql")] MysqlConnection
+        crate::support::sqlite::Conn,
+        #[cfg(feature = "postgres")] crate::support::postgres::Conn,
+        #[cfg(feature = "mysql")] crate::support::mysql::Conn
 }
 keyed! {
     double: f64 as [Double] on
-        SqliteConnection,
-        #[cfg(feature = "postgres")] PgConnection,
-        #[cfg(feature = "mysql")] MysqlConnection
+        crate::support::sqlite::Conn,
+        #[cfg(feature = "postgres")] crate::support::postgres::Conn,
+        #[cfg(feature = "mysql")] crate::support::mysql::Conn
 }
 keyed! {
     integer: i32 as [Integer] on
-        SqliteConnection,
-        #[cfg(feature = "postgres")] PgConnection,
-        #[cfg(feature = "mysql")] MysqlConnection
+        crate::support::sqlite::Conn,
+        #[cfg(feature = "postgres")] crate::support::postgres::Conn,
+        #[cfg(feature = "mysql")] crate::support::mysql::Conn
 }
 
 /// The inputs, as positions in a list of keys: all pairs of the first three
@@ -620,12 +623,12 @@ on_every_database! {
             for chunk_size in [1, 2, 3, 100] {
                 diesel::delete(pairs::table).execute(conn).unwrap();
                 let call = upsert(&PAIRS).on_duplicate(policy).chunk_size(chunk_size);
-                assert_eq!(call.execute(conn).unwrap(), written, "{policy:?}, {chunk_size}");
+                assert_eq!(wait(call.execute(conn)).unwrap(), written, "{policy:?}, {chunk_size}");
                 assert_eq!(pairs(conn), rows, "{policy:?}, {chunk_size}");
             }
         }
         // Once more on rows that exist.
-        assert_eq!(Pair::bulk_upsert(conn, &PAIRS).unwrap(), 7);
+        assert_eq!(wait(Pair::bulk_upsert(conn, &PAIRS)).unwrap(), 7);
         assert_eq!(pairs(conn), [row(1, "x", 6, 6), row(1, "y", 2, 2), row(2, "y", 4, 4)]);
     }
 
@@ -634,10 +637,12 @@ on_every_database! {
         database.run(CREATE_PAIRS);
         let conn = &mut database.conn;
         let recorder = crate::support::Recorder::of(conn);
-        let error = upsert(&PAIRS)
-            .on_duplicate(Duplicates::Reject)
-            .execute(conn)
-            .unwrap_err();
+        let error = wait(
+            upsert(&PAIRS)
+                .on_duplicate(Duplicates::Reject)
+                .execute(conn),
+        )
+        .unwrap_err();
         assert_eq!(recorder.take(), [], "something was sent");
         let Error::RepeatedKey { place, groups } = &error else {
             panic!("{error:?}");
@@ -655,14 +660,14 @@ on_every_database! {
         assert_eq!(pairs(conn), []);
 
         // Without the repeated ones there is nothing to reject.
-        let written = upsert(&PAIRS[..3]).on_duplicate(Duplicates::Reject).execute(conn);
+        let written = wait(upsert(&PAIRS[..3]).on_duplicate(Duplicates::Reject).execute(conn));
         assert_eq!(written.unwrap(), 3);
         let row = |a, b: &str, v| (a, b.to_owned(), v, v);
         assert_eq!(pairs(conn), [row(1, "x", 1), row(1, "y", 2), row(2, "y", 0)]);
 
         // A long list is cut.
         let many: Vec<_> = (0..60).map(|i| Pair { a: i % 5, ..PAIRS[0].clone() }).collect();
-        let error = upsert(&many).on_duplicate(Duplicates::Reject).execute(conn).unwrap_err();
+        let error = wait(upsert(&many).on_duplicate(Duplicates::Reject).execute(conn)).unwrap_err();
         let Error::RepeatedKey { groups, .. } = &error else {
             panic!("{error:?}");
         };
@@ -702,12 +707,12 @@ on_every_database! {
         ];
         for chunk_size in [1, 2, 3, 100] {
             diesel::delete(nullable_keys::table).execute(conn).unwrap();
-            assert_eq!(upsert(&rows).chunk_size(chunk_size).execute(conn).unwrap(), 7);
+            assert_eq!(wait(upsert(&rows).chunk_size(chunk_size).execute(conn)).unwrap(), 7);
             assert_eq!(nullable_rows(conn), expected, "{chunk_size}");
         }
         for policy in [Duplicates::KeepFirst, Duplicates::KeepLast] {
             diesel::delete(nullable_keys::table).execute(conn).unwrap();
-            assert_eq!(upsert(&rows).on_duplicate(policy).execute(conn).unwrap(), 6);
+            assert_eq!(wait(upsert(&rows).on_duplicate(policy).execute(conn)).unwrap(), 6);
             let mut expected = expected.clone();
             expected[2] = if policy == Duplicates::KeepFirst {
                 row(Some(1), "a", 1, 1)
@@ -717,7 +722,7 @@ on_every_database! {
             expected.sort_by_key(|row| row.2);
             assert_eq!(nullable_rows(conn), expected, "{policy:?}");
         }
-        let error = upsert(&rows).on_duplicate(Duplicates::Reject).execute(conn).unwrap_err();
+        let error = wait(upsert(&rows).on_duplicate(Duplicates::Reject).execute(conn)).unwrap_err();
         assert!(
             matches!(&error, Error::RepeatedKey { groups, .. } if *groups == [[1, 3]]),
             "{error:?}",
@@ -725,7 +730,7 @@ on_every_database! {
         // Every run inserts them anew.
         diesel::delete(nullable_keys::table).execute(conn).unwrap();
         for _ in 0..2 {
-            assert_eq!(NullableKey::bulk_upsert(conn, &rows).unwrap(), 7);
+            assert_eq!(wait(NullableKey::bulk_upsert(conn, &rows)).unwrap(), 7);
         }
         let parts = nullable_rows(conn).into_iter().map(|row| row.0);
         assert_eq!(parts.filter(Option::is_none).count(), 8);
@@ -808,12 +813,10 @@ fn sqlite_text_in_a_column_of_numeric_affinity() {
 #[test]
 fn sqlite_collation_of_the_application() {
     let mut database = crate::support::sqlite::TestDatabase::new();
-    let conn = &mut database.conn;
-    conn.register_collation("WITHOUT_DASHES", |a, b| {
+    register_collation(&mut database.conn, "WITHOUT_DASHES", |a, b| {
         let plain = |text: &str| text.replace('-', "");
         plain(a).cmp(&plain(b))
-    })
-    .unwrap();
+    });
     database.run(&format!(
         "CREATE TABLE keyed (k TEXT COLLATE WITHOUT_DASHES NOT NULL PRIMARY KEY, {REST})",
     ));
@@ -832,12 +835,12 @@ mod on_postgres_only {
     use diesel::data_types::PgNumeric;
 
     use super::*;
-    use crate::support::postgres::{ExtensionLock, TestDatabase};
+    use crate::support::postgres::{Conn, ExtensionLock, TestDatabase};
 
-    keyed!(numeric: PgNumeric as [Numeric] on PgConnection);
-    keyed!(timestamp: NaiveDateTime as [Timestamp] on PgConnection);
-    keyed!(range: (Bound<i32>, Bound<i32>) as [Int4range] on PgConnection);
-    keyed!(doubles: Vec<f64> as [Array<Double>] on PgConnection);
+    keyed!(numeric: PgNumeric as [Numeric] on Conn);
+    keyed!(timestamp: NaiveDateTime as [Timestamp] on Conn);
+    keyed!(range: (Bound<i32>, Bound<i32>) as [Int4range] on Conn);
+    keyed!(doubles: Vec<f64> as [Array<Double>] on Conn);
 
     fn create(database: &mut TestDatabase, column: &str) {
         database.run(&format!(
@@ -1025,7 +1028,7 @@ mod on_postgres_only {
             level: None,
         };
         let rows = [propose(1, 1_900), propose(2, 1_100), propose(3, 2_000)];
-        <timestamp::Table as Keyed<PgConnection>>::clear(conn);
+        <timestamp::Table as Keyed<Conn>>::clear(conn);
         let options = Options::default();
         let written = timestamp::Table::call(conn, Model::UpdateSome, &rows, options);
         assert_eq!(written.unwrap(), 3);
@@ -1118,7 +1121,7 @@ mod on_postgres_only {
             let rows = nullable_keys(&keys);
             for chunk_size in [1, 2, 3, 4, 100] {
                 diesel::delete(nullable_keys::table).execute(conn).unwrap();
-                let written = upsert(&rows).chunk_size(chunk_size).execute(conn).unwrap();
+                let written = wait(upsert(&rows).chunk_size(chunk_size).execute(conn)).unwrap();
                 assert_eq!(written, rows.len());
                 let rows: Vec<NullableRow> = nullable_keys::table
                     .filter(nullable_keys::part.is_not_null())
@@ -1164,10 +1167,10 @@ mod on_mysql_only {
     use chrono::{NaiveDate, NaiveDateTime};
 
     use super::*;
-    use crate::support::mysql::TestDatabase;
+    use crate::support::mysql::{Conn, TestDatabase};
 
-    keyed!(datetime: NaiveDateTime as [Datetime] on MysqlConnection);
-    keyed!(bytes: Vec<u8> as [Binary] on MysqlConnection);
+    keyed!(datetime: NaiveDateTime as [Datetime] on Conn);
+    keyed!(bytes: Vec<u8> as [Binary] on Conn);
 
     fn create(database: &mut TestDatabase, column: &str) {
         database.run(&format!(

@@ -6,8 +6,9 @@ use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::Text;
-use upsert_core::{Duplicates, Error, Upsertable, upsert};
+use upsert_core::{Duplicates, Error};
 
+use crate::api::{Upsertable, upsert, wait};
 use crate::support::{Recorder, System, on_every_database};
 
 diesel::table! {
@@ -176,7 +177,7 @@ on_every_database! {
 
         let many: Vec<_> = (0..9).map(|i| member(&i.to_string(), &i.to_string(), 4711, 1)).collect();
         for (members, chunk_size) in [(&many[..1], 1), (&many[..], 100), (&many[..], 2)] {
-            let error = upsert(members).chunk_size(chunk_size).execute(conn).unwrap_err();
+            let error = wait(upsert(members).chunk_size(chunk_size).execute(conn)).unwrap_err();
             assert!(matches!(error, Error::NoUniqueIndex { .. }), "{error:?}");
             assert_hides_values(&error);
             assert_eq!(
@@ -201,7 +202,7 @@ on_every_database! {
             assert_eq!(rows(conn), expected);
         }
         let new = NewMember { email: "canary", nick: "canary", age: 4711, team: 1 };
-        let error = new.upsert(conn).unwrap_err();
+        let error = wait(new.upsert(conn)).unwrap_err();
         assert!(matches!(error, Error::NoUniqueIndex { .. }), "{error:?}");
         assert_hides_values(&error);
         assert_eq!(rows(conn), expected);
@@ -209,7 +210,7 @@ on_every_database! {
         // The advice helps.
         database.run("CREATE UNIQUE INDEX members_email_key ON members (email)");
         let conn = &mut database.conn;
-        assert_eq!(Member::bulk_upsert(conn, &many).unwrap(), 9);
+        assert_eq!(wait(Member::bulk_upsert(conn, &many)).unwrap(), 9);
         assert_eq!(rows(conn).len(), 10);
     }
 
@@ -223,10 +224,12 @@ on_every_database! {
             member("a", "z", 4711, 1),
         ];
         let recorder = Recorder::of(conn);
-        let error = upsert(&members)
-            .on_duplicate(Duplicates::Reject)
-            .execute(conn)
-            .unwrap_err();
+        let error = wait(
+            upsert(&members)
+                .on_duplicate(Duplicates::Reject)
+                .execute(conn),
+        )
+        .unwrap_err();
         assert_eq!(recorder.take(), []);
         assert_hides_values(&error);
         assert!(error.source().is_none());
@@ -257,7 +260,7 @@ on_every_database! {
         ));
         let mut other = database.connect();
         let conn = &mut database.conn;
-        Member::bulk_upsert(conn, [member("a", "x", 1, 1), member("b", "y", 2, 2)]).unwrap();
+        wait(Member::bulk_upsert(conn, [member("a", "x", 1, 1), member("b", "y", 2, 2)])).unwrap();
         let expected = [row("a", "x", 1, 1), row("b", "y", 2, 2)];
 
         // A new key with another row's nick would be inserted; the row with the
@@ -274,7 +277,7 @@ on_every_database! {
         last.push(member("z", "x", 4711, 2));
         for members in [&hijack[..], &collide, &each_other, &last] {
             for chunk_size in [1, 2, 100] {
-                let error = upsert(members).chunk_size(chunk_size).execute(conn).unwrap_err();
+                let error = wait(upsert(members).chunk_size(chunk_size).execute(conn)).unwrap_err();
                 assert_hides_values(&error);
                 let shown = error.to_string();
                 assert!(shown.starts_with("upsert into `members` on conflict (email), "), "{shown}");
@@ -318,17 +321,17 @@ on_every_database! {
             NewMember { email: "e canary", nick: "y canary", age: 4711, team: 1 },
         ];
         for chunk_size in [1, 2] {
-            let error = upsert(&new).chunk_size(chunk_size).execute(conn).unwrap_err();
+            let error = wait(upsert(&new).chunk_size(chunk_size).execute(conn)).unwrap_err();
             assert!(matches!(error, Error::OtherUniqueIndex { .. }), "{error:?}");
             assert_hides_values(&error);
             assert_eq!(rows(conn), expected);
         }
-        assert_eq!(new[0].upsert(conn).unwrap(), 0);
+        assert_eq!(wait(new[0].upsert(conn)).unwrap(), 0);
 
         // In a transaction, the caller goes on.
         conn.transaction(|conn| {
-            assert!(Member::bulk_upsert(conn, &hijack).is_err());
-            assert_eq!(member("c", "z", 3, 2).upsert(conn)?, 1);
+            assert!(wait(Member::bulk_upsert(conn, &hijack)).is_err());
+            assert_eq!(wait(member("c", "z", 3, 2).upsert(conn))?, 1);
             Ok::<_, Error>(())
         })
         .unwrap();
@@ -343,9 +346,9 @@ on_every_database! {
     fn both_unique_indexes_hold_the_same_row(database) {
         database.run(&create(", PRIMARY KEY (email), UNIQUE (nick)"));
         let conn = &mut database.conn;
-        Member::bulk_upsert(conn, [member("a", "x", 1, 1), member("b", "y", 2, 2)]).unwrap();
+        wait(Member::bulk_upsert(conn, [member("a", "x", 1, 1), member("b", "y", 2, 2)])).unwrap();
         let again = [member("b", "y", 20, 1), member("a", "x", 10, 2)];
-        assert_eq!(Member::bulk_upsert(conn, &again).unwrap(), 2);
+        assert_eq!(wait(Member::bulk_upsert(conn, &again)).unwrap(), 2);
         assert_eq!(rows(conn), [row("a", "x", 10, 2), row("b", "y", 20, 1)]);
     }
 
@@ -356,10 +359,10 @@ on_every_database! {
              CONSTRAINT team_exists FOREIGN KEY (team) REFERENCES teams (id)",
         ));
         let conn = &mut database.conn;
-        Member::bulk_upsert(conn, [member("a", "x", 1, 1)]).unwrap();
+        wait(Member::bulk_upsert(conn, [member("a", "x", 1, 1)])).unwrap();
         let expected = [row("a", "x", 1, 1)];
 
-        let error = member("a", "y", 4711, 1).upsert(conn).unwrap_err();
+        let error = wait(member("a", "y", 4711, 1).upsert(conn)).unwrap_err();
         assert!(matches!(error, Error::Statement { .. }), "{error:?}");
         assert_hides_values(&error);
         // Diesel does not know MariaDB's number for it.
@@ -391,7 +394,7 @@ on_every_database! {
             .map(|email| member(email, "x", 1, 1))
             .collect();
         members[4].team = 47110;
-        let error = upsert(&members).chunk_size(2).execute(conn).unwrap_err();
+        let error = wait(upsert(&members).chunk_size(2).execute(conn)).unwrap_err();
         assert_hides_values(&error);
         assert_source(&error, Some(DatabaseErrorKind::ForeignKeyViolation));
         assert_eq!(error.place().unwrap().rows, [5, 4]);
@@ -408,7 +411,7 @@ on_every_database! {
         let incomplete: Vec<_> = (0..20)
             .map(|i| Incomplete { email: format!("{i} {CANARY}"), nick: CANARY.to_owned() })
             .collect();
-        let error = upsert(&incomplete).chunk_size(16).execute(conn).unwrap_err();
+        let error = wait(upsert(&incomplete).chunk_size(16).execute(conn)).unwrap_err();
         assert_hides_values(&error);
         assert_source(&error, None);
         let shown = error.to_string();
@@ -422,7 +425,7 @@ on_every_database! {
     #[test]
     fn a_table_that_is_not_there(database) {
         let conn = &mut database.conn;
-        let error = member("a", "x", 4711, 1).upsert(conn).unwrap_err();
+        let error = wait(member("a", "x", 4711, 1).upsert(conn)).unwrap_err();
         assert!(matches!(error, Error::Statement { .. }), "{error:?}");
         assert_hides_values(&error);
         assert_source(&error, None);
@@ -440,9 +443,9 @@ on_every_database! {
         let by_email =
             [UnwritableEmail { email: Unwritable(CANARY.to_owned()), nick: "a".to_owned() }];
         for error in [
-            upsert(&by_nick).execute(conn).unwrap_err(),
-            upsert(&by_nick).chunk_size(1).execute(conn).unwrap_err(),
-            upsert(&by_email).execute(conn).unwrap_err(),
+            wait(upsert(&by_nick).execute(conn)).unwrap_err(),
+            wait(upsert(&by_nick).chunk_size(1).execute(conn)).unwrap_err(),
+            wait(upsert(&by_email).execute(conn)).unwrap_err(),
         ] {
             let Error::Statement { source: DieselError::SerializationError(reason), .. } = &error
             else {
@@ -456,8 +459,8 @@ on_every_database! {
 
         // Nor in a transaction does it disturb what comes after.
         conn.transaction(|conn| {
-            assert!(upsert(&by_nick).execute(conn).is_err());
-            assert_eq!(member("a", "x", 1, 1).upsert(conn)?, 1);
+            assert!(wait(upsert(&by_nick).execute(conn)).is_err());
+            assert_eq!(wait(member("a", "x", 1, 1).upsert(conn))?, 1);
             Ok::<_, Error>(())
         })
         .unwrap();
@@ -491,7 +494,7 @@ on_every_database! {
         // A query of the caller's shows no values either.
         database.run(&create(", PRIMARY KEY (email)"));
         let conn = &mut database.conn;
-        member("a", "x", 1, 1).upsert(conn).unwrap();
+        wait(member("a", "x", 1, 1).upsert(conn)).unwrap();
         let values = (
             members::email.eq(format!("a {CANARY}")),
             members::nick.eq(CANARY),
@@ -527,7 +530,7 @@ fn a_message_of_a_trigger_stays_in_the_source() {
          FOR EACH ROW EXECUTE FUNCTION refuse()",
     );
     let conn = &mut database.conn;
-    let error = member("a", "x", 4711, 1).upsert(conn).unwrap_err();
+    let error = wait(member("a", "x", 4711, 1).upsert(conn)).unwrap_err();
     assert_hides_values(&error);
     assert_source(&error, None);
     assert!(error.source().unwrap().to_string().contains(CANARY));
@@ -551,10 +554,7 @@ fn a_closed_connection() {
         .map(|i| member(&i.to_string(), "x", 4711, 1))
         .collect();
     for chunk_size in [100, 2] {
-        let error = upsert(&members)
-            .chunk_size(chunk_size)
-            .execute(&mut victim)
-            .unwrap_err();
+        let error = wait(upsert(&members).chunk_size(chunk_size).execute(&mut victim)).unwrap_err();
         assert_hides_values(&error);
     }
     assert_eq!(members::table.count().get_result(&mut database.conn), Ok(0));
@@ -636,7 +636,7 @@ mod on_mysql_only {
         let conn = &mut database.conn;
         let recorder = Recorder::of(conn);
         for (rows, row) in [(&rows[..], 3), (&rows[3..4], 0)] {
-            let error = upsert(rows).execute(conn).unwrap_err();
+            let error = wait(upsert(rows).execute(conn)).unwrap_err();
             let Error::StatementTooLarge {
                 place,
                 bytes,
@@ -669,7 +669,7 @@ mod on_mysql_only {
 
         // The connection is still there, and so are the others' rows.
         assert_eq!(
-            File::bulk_upsert(&mut database.conn, &rows[..3]).unwrap(),
+            wait(File::bulk_upsert(&mut database.conn, &rows[..3])).unwrap(),
             3
         );
         let sizes: Vec<_> = files(&mut database)
@@ -697,7 +697,7 @@ mod on_mysql_only {
             .collect();
         for _ in 0..2 {
             assert_eq!(
-                File::bulk_upsert(&mut database.conn, &rows).unwrap(),
+                wait(File::bulk_upsert(&mut database.conn, &rows)).unwrap(),
                 rows.len()
             );
         }
@@ -726,11 +726,11 @@ mod on_mysql_only {
         without.run(&create(""));
 
         assert_eq!(
-            member("a", "x", 1, 1).upsert(&mut with_index.conn).unwrap(),
+            wait(member("a", "x", 1, 1).upsert(&mut with_index.conn)).unwrap(),
             1
         );
         for _ in 0..2 {
-            let result = member("a", "x", 4711, 1).upsert(&mut without.conn);
+            let result = wait(member("a", "x", 4711, 1).upsert(&mut without.conn));
             assert!(
                 matches!(result, Err(Error::NoUniqueIndex { .. })),
                 "{result:?}"
@@ -744,7 +744,7 @@ mod on_mysql_only {
     fn an_index_on_a_part_of_the_column() {
         let mut database = TestDatabase::new();
         database.run(&create(", UNIQUE (email(3))"));
-        let result = member("a", "x", 4711, 1).upsert(&mut database.conn);
+        let result = wait(member("a", "x", 4711, 1).upsert(&mut database.conn));
         assert!(
             matches!(result, Err(Error::NoUniqueIndex { .. })),
             "{result:?}"
@@ -795,7 +795,7 @@ mod on_mysql_only {
             seat("a", 2, None, "first"),
             seat("a", 3, None, "first"),
         ];
-        assert_eq!(Seat::bulk_upsert(conn, &seats).unwrap(), 3);
+        assert_eq!(wait(Seat::bulk_upsert(conn, &seats)).unwrap(), 3);
 
         for wrong in [
             // Would be taken for the first row by its guest.
@@ -805,11 +805,14 @@ mod on_mysql_only {
             // Would find the second row first, or the first.
             seat("a", 2, Some(7), "canary"),
         ] {
-            let error = wrong.upsert(conn).unwrap_err();
+            let error = wait(wrong.upsert(conn)).unwrap_err();
             assert!(matches!(error, Error::OtherUniqueIndex { .. }), "{error:?}");
             assert_hides_values(&error);
         }
-        assert_eq!(seat("A", 3, Some(8), "second").upsert(conn).unwrap(), 1);
+        assert_eq!(
+            wait(seat("A", 3, Some(8), "second").upsert(conn)).unwrap(),
+            1
+        );
         let rows: Vec<(String, i32, Option<i32>, String)> =
             seats::table.order(seats::number).load(conn).unwrap();
         let row = |number, guest, note: &str| ("a".to_owned(), number, guest, note.to_owned());

@@ -1,12 +1,11 @@
 //! Calls with many more rows and binds than a statement takes.
 
 use diesel::prelude::*;
-use diesel::r2d2::{ConnectionManager, Pool};
-use upsert_core::{Upsertable, upsert};
 
+use crate::api::{Upsertable, upsert, wait};
 use crate::support::{Random, Recorder, on_every_database};
 
-const ROWS: i32 = 100_000;
+pub(crate) const ROWS: i32 = 100_000;
 
 diesel::table! {
     readings (sensor, day) {
@@ -19,16 +18,16 @@ diesel::table! {
     }
 }
 
-const CREATE: &str = "CREATE TABLE readings (sensor INTEGER NOT NULL, day BIGINT NOT NULL, \
+pub(crate) const CREATE: &str = "CREATE TABLE readings (sensor INTEGER NOT NULL, day BIGINT NOT NULL, \
      amount BIGINT NOT NULL, note VARCHAR(20), unit VARCHAR(20) NOT NULL DEFAULT 'metre', \
      origin INTEGER, PRIMARY KEY (sensor, day))";
 
-type Row = (i32, i64, i64, Option<String>, String, Option<i32>);
+pub(crate) type Row = (i32, i64, i64, Option<String>, String, Option<i32>);
 
 /// `Insertable` stands beside it with its own defaults, as in most models.
 #[derive(Debug, Clone, Insertable, Upsertable)]
 #[diesel(table_name = readings)]
-struct Reading {
+pub(crate) struct Reading {
     #[conflict_key]
     sensor: i32,
     #[conflict_key]
@@ -44,7 +43,7 @@ struct Reading {
 }
 
 /// The reading with the number `i`, as it is first written.
-fn first(i: i32) -> Reading {
+pub(crate) fn first(i: i32) -> Reading {
     Reading {
         sensor: i % 317,
         day: i64::from(i / 317) - 100,
@@ -55,7 +54,7 @@ fn first(i: i32) -> Reading {
     }
 }
 
-fn first_row(i: i32) -> Row {
+pub(crate) fn first_row(i: i32) -> Row {
     let reading = first(i);
     (
         reading.sensor,
@@ -101,14 +100,14 @@ fn second_row(i: i32) -> Row {
 }
 
 /// Compares row by row: a difference between two long lists cannot be read.
-fn assert_rows<T: PartialEq + std::fmt::Debug>(actual: &[T], expected: &[T]) {
+pub(crate) fn assert_rows<T: PartialEq + std::fmt::Debug>(actual: &[T], expected: &[T]) {
     for (i, (actual, expected)) in actual.iter().zip(expected).enumerate() {
         assert_eq!(actual, expected, "row {i}");
     }
     assert_eq!(actual.len(), expected.len());
 }
 
-fn shuffled(rows: impl Iterator<Item = Reading>) -> Vec<Reading> {
+pub(crate) fn shuffled(rows: impl Iterator<Item = Reading>) -> Vec<Reading> {
     let mut rows: Vec<_> = rows.collect();
     Random::new(7).shuffle(&mut rows);
     rows
@@ -173,32 +172,18 @@ on_every_database! {
         let conn = &mut database.conn;
 
         let readings = shuffled((0..ROWS).map(first));
-        assert_eq!(Reading::bulk_upsert(conn, &readings).unwrap(), readings.len());
+        assert_eq!(wait(Reading::bulk_upsert(conn, &readings)).unwrap(), readings.len());
         let mut expected: Vec<_> = (0..ROWS).map(first_row).collect();
         assert_rows(&rows(conn), &expected);
 
         // Half of them again, and as many new ones.
         let half = ROWS / 2;
         let readings = shuffled((half..ROWS + half).map(second));
-        assert_eq!(Reading::bulk_upsert(conn, &readings).unwrap(), readings.len());
+        assert_eq!(wait(Reading::bulk_upsert(conn, &readings)).unwrap(), readings.len());
         expected.truncate(readings.len() / 2);
         expected.extend((half..ROWS).map(updated_row));
         expected.extend((ROWS..ROWS + half).map(second_row));
         assert_rows(&rows(conn), &expected);
-    }
-
-    #[test]
-    fn a_hundred_thousand_rows_on_a_pooled_connection(database) {
-        database.run(CREATE);
-        let manager = ConnectionManager::<Conn>::new(database.url());
-        let pool = Pool::builder().max_size(1).build(manager).unwrap();
-
-        let readings = shuffled((0..ROWS).map(first));
-        let written = Reading::bulk_upsert(&mut pool.get().unwrap(), readings).unwrap();
-        assert_eq!(i32::try_from(written), Ok(ROWS));
-        let expected: Vec<_> = (0..ROWS).map(first_row).collect();
-        assert_rows(&rows(&mut pool.get().unwrap()), &expected);
-        assert_rows(&rows(&mut database.conn), &expected);
     }
 
     #[test]
@@ -207,7 +192,7 @@ on_every_database! {
         let conn = &mut database.conn;
         // 41 binds each: a statement of all rows would have 328 000.
         let mut expected: Vec<_> = (0..8000).map(|id| Wide::new(id, id)).collect();
-        assert_eq!(Wide::bulk_upsert(conn, &expected).unwrap(), 8000);
+        assert_eq!(wait(Wide::bulk_upsert(conn, &expected)).unwrap(), 8000);
         let load = |conn: &mut Conn| wide::table.order(wide::id).load::<Wide>(conn).unwrap();
         assert_rows(&load(conn), &expected);
 
@@ -217,7 +202,7 @@ on_every_database! {
         }
         let recorder = Recorder::of(conn);
         let call = upsert(&expected[..5000]).chunk_size(usize::MAX);
-        assert_eq!(call.execute(conn).unwrap(), 5000);
+        assert_eq!(wait(call.execute(conn)).unwrap(), 5000);
         let statements = recorder.take_upserts().len();
         assert!((2..20).contains(&statements), "{statements} statements");
         assert_rows(&load(conn), &expected);

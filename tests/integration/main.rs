@@ -1,8 +1,10 @@
 //! Tests against databases: SQLite always, servers with their features.
 
 mod airports;
+mod api;
 mod atomicity;
 mod calls;
+mod connections;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod deadlocks;
 mod duplicates;

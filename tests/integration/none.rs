@@ -4,8 +4,8 @@
 #![allow(clippy::ref_option_ref)]
 
 use diesel::prelude::*;
-use upsert_core::{Upsertable, upsert};
 
+use crate::api::{Upsertable, upsert, wait};
 use crate::support::{Recorder, on_every_database};
 
 diesel::table! {
@@ -158,7 +158,7 @@ on_every_database! {
         /// The table with four rows.
         fn create(database: &mut system::TestDatabase) {
             database.run(CREATE);
-            assert_eq!(Profile::bulk_upsert(&mut database.conn, &OLD).unwrap(), 4);
+            assert_eq!(wait(Profile::bulk_upsert(&mut database.conn, &OLD)).unwrap(), 4);
         }
     }
 
@@ -186,15 +186,15 @@ on_every_database! {
         ];
         for chunk_size in [1, 2, 3, 100] {
             diesel::delete(profiles::table).execute(conn).unwrap();
-            Profile::bulk_upsert(conn, &OLD).unwrap();
-            assert_eq!(upsert(&profiles).chunk_size(chunk_size).execute(conn).unwrap(), 7);
+            wait(Profile::bulk_upsert(conn, &OLD)).unwrap();
+            assert_eq!(wait(upsert(&profiles).chunk_size(chunk_size).execute(conn)).unwrap(), 7);
             assert_eq!(rows(conn), expected, "{chunk_size}");
         }
         // One by one they are the same.
         diesel::delete(profiles::table).execute(conn).unwrap();
-        Profile::bulk_upsert(conn, &OLD).unwrap();
+        wait(Profile::bulk_upsert(conn, &OLD)).unwrap();
         for profile in &profiles {
-            assert_eq!(profile.upsert(conn).unwrap(), 1);
+            assert_eq!(wait(profile.upsert(conn)).unwrap(), 1);
         }
         assert_eq!(rows(conn), expected);
     }
@@ -210,7 +210,7 @@ on_every_database! {
             Profile { id: 9, nick: None, level: Some(90), state: None },
             Profile { id: 9, nick: Some("c"), level: None, state: None },
         ];
-        assert_eq!(Profile::bulk_upsert(conn, &profiles).unwrap(), 5);
+        assert_eq!(wait(Profile::bulk_upsert(conn, &profiles)).unwrap(), 5);
         assert_eq!(
             rows(conn),
             [
@@ -233,7 +233,7 @@ on_every_database! {
             Sparse { id: 8, nick: None, level: None, state: "set" },
             Sparse { id: 9, nick: None, level: Some(9), state: "set" },
         ];
-        assert_eq!(Sparse::bulk_upsert(conn, &sparse).unwrap(), 4);
+        assert_eq!(wait(Sparse::bulk_upsert(conn, &sparse)).unwrap(), 4);
         let mut expected = vec![
             row(1, "one", 1, "set"),
             row(2, "deux", 2, "set"),
@@ -249,7 +249,7 @@ on_every_database! {
             SparseNick { id: 6, nick: None, level: Some(6), state: None },
             SparseNick { id: 7, nick: Some("seven"), level: None, state: Some("set") },
         ];
-        assert_eq!(SparseNick::bulk_upsert(conn, &sparse).unwrap(), 2);
+        assert_eq!(wait(SparseNick::bulk_upsert(conn, &sparse)).unwrap(), 2);
         expected.insert(4, row(6, "nobody", 6, "new"));
         expected.insert(5, row(7, "seven", 7, "set"));
         assert_eq!(rows(conn), expected);
@@ -265,7 +265,7 @@ on_every_database! {
             Dense { id: 2, nick: Some("deux"), level: 20 },
         ];
         let recorder = Recorder::of(conn);
-        assert_eq!(Dense::bulk_upsert(conn, &dense).unwrap(), 3);
+        assert_eq!(wait(Dense::bulk_upsert(conn, &dense)).unwrap(), 3);
         let statements: Vec<_> = recorder.take_upserts();
         for statement in &statements {
             assert!(statement.contains("nick"), "{statement}");
@@ -286,7 +286,7 @@ on_every_database! {
             DenseNick { id: 8, nick: None, level: None },
             DenseNick { id: 4, nick: None, level: Some(40) },
         ];
-        assert_eq!(DenseNick::bulk_upsert(conn, &dense).unwrap(), 3);
+        assert_eq!(wait(DenseNick::bulk_upsert(conn, &dense)).unwrap(), 3);
         assert_eq!(
             rows(conn),
             [
@@ -318,12 +318,12 @@ on_every_database! {
             row(8, "huit", 7, "new"),
             row(9, "neuf", 90, "new"),
         ];
-        assert_eq!(Promotion::bulk_upsert(conn, &levels).unwrap(), 3);
+        assert_eq!(wait(Promotion::bulk_upsert(conn, &levels)).unwrap(), 3);
         assert_eq!(rows(conn), expected);
         // Now two of them have nothing to write.
-        assert_eq!(Promotion::bulk_upsert(conn, &levels).unwrap(), 2);
+        assert_eq!(wait(Promotion::bulk_upsert(conn, &levels)).unwrap(), 2);
         assert_eq!(rows(conn), expected);
-        assert_eq!(levels[0].upsert(conn).unwrap(), 0);
+        assert_eq!(wait(levels[0].upsert(conn)).unwrap(), 0);
         assert_eq!(rows(conn), expected);
     }
 
@@ -346,12 +346,12 @@ on_every_database! {
             row(4, "four", 4, "old"),
             row(9, "nobody", 7, "new"),
         ];
-        let one_by_one: usize = levels.iter().map(|it| it.upsert(conn).unwrap()).sum();
+        let one_by_one: usize = levels.iter().map(|it| wait(it.upsert(conn)).unwrap()).sum();
         assert_eq!(one_by_one, 1);
         assert_eq!(rows(conn), expected);
 
         diesel::delete(profiles::table.find(9)).execute(conn).unwrap();
-        assert_eq!(OnlyLevel::bulk_upsert(conn, &levels).unwrap(), one_by_one);
+        assert_eq!(wait(OnlyLevel::bulk_upsert(conn, &levels)).unwrap(), one_by_one);
         assert_eq!(rows(conn), expected);
     }
 
@@ -375,9 +375,9 @@ on_every_database! {
             row(8, "eight", 7, "new"),
             row(9, None, 9, "new"),
         ];
-        assert_eq!(New::bulk_upsert(conn, &new).unwrap(), 3);
+        assert_eq!(wait(New::bulk_upsert(conn, &new)).unwrap(), 3);
         assert_eq!(rows(conn), expected);
-        assert_eq!(New::bulk_upsert(conn, &new).unwrap(), 0);
+        assert_eq!(wait(New::bulk_upsert(conn, &new)).unwrap(), 0);
         assert_eq!(rows(conn), expected);
     }
 }

@@ -2,8 +2,9 @@
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use upsert_core::{Action, Change, Duplicates, Error, Outcome, Upsertable, upsert};
+use upsert_core::{Action, Change, Duplicates, Error, Outcome};
 
+use crate::api::{Upsertable, upsert, wait};
 use crate::support::{System, on_every_database};
 
 use Action::{Inserted, Skipped, Unchanged, Updated};
@@ -116,12 +117,12 @@ on_every_database! {
     fn each_row_has_its_action(database) {
         let conn = &mut database.conn;
         create(conn, serial(system::SYSTEM));
-        upsert([row("b", 1, 1)]).execute(conn).unwrap();
+        wait(upsert([row("b", 1, 1)]).execute(conn)).unwrap();
         let rows = [row("b", 2, 2), row("a", 1, 1), row("b", 3, 3), row("c", 1, 1)];
-        let outcome = upsert(&rows).outcome(conn).unwrap();
+        let outcome = wait(upsert(&rows).outcome(conn)).unwrap();
         assert_eq!(actions(&outcome), [Updated, Inserted, Updated, Inserted]);
         assert_eq!(outcome.to_string(), "2 inserted, 2 updated");
-        let outcome = upsert(&rows).do_nothing().outcome(conn).unwrap();
+        let outcome = wait(upsert(&rows).do_nothing().outcome(conn)).unwrap();
         assert_eq!(actions(&outcome), [Skipped; 4]);
         assert_eq!(
             table(conn),
@@ -138,10 +139,10 @@ on_every_database! {
         let conn = &mut database.conn;
         create(conn, serial(system::SYSTEM));
         let row = |name, version, score| Newer { name, version, score: Some(score) };
-        upsert([row("a", 1, 1), row("b", 5, 1)]).execute(conn).unwrap();
+        wait(upsert([row("a", 1, 1), row("b", 5, 1)]).execute(conn)).unwrap();
         let rows = [row("a", 2, 1), row("b", 4, 9), row("c", 1, 1), row("c", 1, 2)];
         let results: Vec<(Action, User)> =
-            upsert(&rows).returning(User::as_returning()).outcome(conn).unwrap();
+            wait(upsert(&rows).returning(User::as_returning()).outcome(conn)).unwrap();
         assert_eq!(
             results,
             [
@@ -152,11 +153,13 @@ on_every_database! {
             ]
         );
         let rows = [row("a", 7, 7), row("b", 1, 1), row("b", 5, 1)];
-        let outcome = upsert(&rows)
-            .update_if(users::version.le(5))
-            .rule(users::version, upsert_core::rule::Keep)
-            .outcome(conn)
-            .unwrap();
+        let outcome = wait(
+            upsert(&rows)
+                .update_if(users::version.le(5))
+                .rule(users::version, upsert_core::rule::Keep)
+                .outcome(conn),
+        )
+        .unwrap();
         assert_eq!(actions(&outcome), [Updated, Unchanged, Unchanged]);
     }
 
@@ -166,8 +169,8 @@ on_every_database! {
         create(conn, serial(system::SYSTEM));
         let names: Vec<String> = (0..1000).map(|i| format!("n{}", i * 7919 % 1000)).collect();
         let rows: Vec<_> = names.iter().map(|name| row(name, 1, 1)).collect();
-        let ids: Vec<i32> =
-            upsert(&rows[..500]).chunk_size(37).returning(users::id).get_results(conn).unwrap();
+        let call = upsert(&rows[..500]).chunk_size(37).returning(users::id);
+        let ids: Vec<i32> = wait(call.get_results(conn)).unwrap();
         let stored: std::collections::HashMap<String, i32> =
             users::table.select((users::name, users::id)).load(conn).unwrap().into_iter().collect();
         assert_eq!(stored.len(), 500);
@@ -175,16 +178,19 @@ on_every_database! {
             assert_eq!(stored[row.name], *id);
         }
         // Get or create.
-        let all: Vec<(Action, i32)> = upsert(&rows)
-            .do_nothing()
-            .returning(users::id)
-            .outcome(conn)
-            .unwrap();
+        let all: Vec<(Action, i32)> = wait(
+            upsert(&rows)
+                .do_nothing()
+                .returning(users::id)
+                .outcome(conn),
+        )
+        .unwrap();
         for (i, (action, id)) in all.iter().enumerate() {
             assert_eq!(*action, if i < 500 { Skipped } else { Inserted });
             assert!(i >= 500 || ids[i] == *id);
         }
-        let one: i32 = upsert([row("n0", 5, 5)]).returning(users::version).get_result(conn).unwrap();
+        let call = upsert([row("n0", 5, 5)]).returning(users::version);
+        let one: i32 = wait(call.get_result(conn)).unwrap();
         assert_eq!(one, 5);
     }
 
@@ -192,13 +198,15 @@ on_every_database! {
     fn old_rows_stand_beside_new_ones(database) {
         let conn = &mut database.conn;
         create(conn, serial(system::SYSTEM));
-        upsert([row("b", 1, 1), row("d", 9, 9)]).execute(conn).unwrap();
+        wait(upsert([row("b", 1, 1), row("d", 9, 9)]).execute(conn)).unwrap();
         let rows = [row("b", 2, 2), row("a", 1, 1), row("b", 3, 3), row("d", 1, 1)];
-        let changes: Vec<Change<User>> = upsert(&rows)
-            .update_if(users::version.lt(9))
-            .returning_old(User::as_returning())
-            .get_results(conn)
-            .unwrap();
+        let changes: Vec<Change<User>> = wait(
+            upsert(&rows)
+                .update_if(users::version.lt(9))
+                .returning_old(User::as_returning())
+                .get_results(conn),
+        )
+        .unwrap();
         let change = |action, old, new| Change { action, old, new };
         assert_eq!(
             changes,
@@ -218,7 +226,7 @@ on_every_database! {
         let row = |id, name| ById { id, name, version: 1 };
         let rows = [row(None, "a"), row(Some(70), "b"), row(None, "c"), row(Some(70), "d")];
         let results: Vec<(Action, (i32, String))> =
-            upsert(&rows).returning((users::id, users::name)).outcome(conn).unwrap();
+            wait(upsert(&rows).returning((users::id, users::name)).outcome(conn)).unwrap();
         let stored: Vec<(i32, String)> =
             users::table.select((users::id, users::name)).order(users::id).load(conn).unwrap();
         assert_eq!(stored.len(), 3);
@@ -236,11 +244,13 @@ on_every_database! {
         let conn = &mut database.conn;
         create(conn, serial(system::SYSTEM));
         let rows = [row("b", 2, 2), row("a", 1, 1), row("b", 3, 3)];
-        let results: Vec<Change<User>> = upsert(&rows)
-            .on_duplicate(Duplicates::KeepLast)
-            .returning_old(User::as_returning())
-            .get_results(conn)
-            .unwrap();
+        let results: Vec<Change<User>> = wait(
+            upsert(&rows)
+                .on_duplicate(Duplicates::KeepLast)
+                .returning_old(User::as_returning())
+                .get_results(conn),
+        )
+        .unwrap();
         assert_eq!(results[0].action, Skipped);
         assert_eq!(results[0].new, user("b", 3, Some(3)));
         assert_eq!(results[2].action, Inserted);
@@ -251,10 +261,11 @@ on_every_database! {
     fn an_empty_call_sends_nothing(database) {
         let conn = &mut database.conn;
         let none: [ByName<'_>; 0] = [];
-        assert!(upsert(&none).outcome(conn).unwrap().is_empty());
-        let ids: Vec<i32> = upsert(&none).returning(users::id).get_results(conn).unwrap();
+        assert!(wait(upsert(&none).outcome(conn)).unwrap().is_empty());
+        let ids: Vec<i32> = wait(upsert(&none).returning(users::id).get_results(conn)).unwrap();
         assert!(ids.is_empty());
-        let error = upsert(&none).returning(users::id).get_result::<i32, _>(conn).unwrap_err();
+        let call = upsert(&none).returning(users::id);
+        let error = wait(call.get_result::<i32, _>(conn)).unwrap_err();
         assert!(matches!(error, Error::Refused { .. }), "{error}");
     }
 }

@@ -300,7 +300,7 @@ macro_rules! keyed {
                 way: Way,
                 chunk_size: usize,
             ) -> upsert_core::Result<Vec<Told>> {
-                use upsert_core::{excluded, upsert};
+                use upsert_core::excluded;
                 let input = input.iter().cloned();
                 let rows: Vec<Item> = input.map(|(k, v)| Item { k, v }).collect();
                 let call = || upsert(&rows).chunk_size(chunk_size);
@@ -331,24 +331,24 @@ macro_rules! tell {
         let conn: &mut Conn = $conn;
         let call = $call;
         match $way {
-            Way::Execute => call
-                .execute(conn)
-                .map(|written| vec![Told::default(); written]),
-            Way::Outcome => call
-                .outcome(conn)
+            Way::Execute => wait(call.execute(conn)).map(|written| vec![Told::default(); written]),
+            Way::Outcome => wait(call.outcome(conn))
                 .map(|outcome| outcome.into_iter().map(Told::from).collect()),
-            Way::Rows => call
-                .returning((items::id, items::v))
-                .get_results::<Seen, _>(conn)
-                .map(|rows| rows.into_iter().map(Told::from).collect()),
-            Way::RowsAndActions => call
-                .returning((items::id, items::v))
-                .outcome::<Seen, _>(conn)
-                .map(|rows| rows.into_iter().map(Told::from).collect()),
-            Way::Changes => call
-                .returning_old((items::id, items::v))
-                .get_results::<Seen, _>(conn)
-                .map(|rows| rows.into_iter().map(Told::from).collect()),
+            Way::Rows => wait(
+                call.returning((items::id, items::v))
+                    .get_results::<Seen, _>(conn),
+            )
+            .map(|rows| rows.into_iter().map(Told::from).collect()),
+            Way::RowsAndActions => wait(
+                call.returning((items::id, items::v))
+                    .outcome::<Seen, _>(conn),
+            )
+            .map(|rows| rows.into_iter().map(Told::from).collect()),
+            Way::Changes => wait(
+                call.returning_old((items::id, items::v))
+                    .get_results::<Seen, _>(conn),
+            )
+            .map(|rows| rows.into_iter().map(Told::from).collect()),
         }
     }};
 }
@@ -361,6 +361,7 @@ macro_rules! cases_on {
         use diesel::connection::SimpleConnection;
         use diesel::prelude::*;
 
+        use crate::api::{upsert, wait};
         #[allow(unused_imports)]
         use crate::outcome_hazards::{
             Case, How, Seen, Told, Way, equal_keys, in_full, keyed, tell,

@@ -12,10 +12,9 @@ use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use proptest::prelude::*;
 use upsert_core::overrides::Overrides;
-use upsert_core::{
-    Action, BindFields, Change, Duplicates, Error, Upsert, Upsertable, excluded, rule, upsert,
-};
+use upsert_core::{Action, BindFields, Change, Duplicates, Error, excluded, rule};
 
+use crate::api::{Upsert, Upsertable, upsert, wait};
 use crate::rules::Checked;
 use crate::rules::models::*;
 use crate::rules::oracle::*;
@@ -397,24 +396,24 @@ on_every_database! {
         {
             let told = |action, old, new| Told { action, old, new };
             let told = match asked {
-                Asked::Count => return call.execute(conn).map(Answer::Count),
+                Asked::Count => return wait(call.execute(conn)).map(Answer::Count),
                 Asked::Actions => {
-                    let outcome = call.outcome(conn)?;
+                    let outcome = wait(call.outcome(conn))?;
                     let actions = outcome.into_iter();
                     actions.map(|action| told(Some(action), None, None)).collect()
                 }
                 Asked::Rows => {
-                    let rows = call.returning(AllCells).get_results::<Loaded, _>(conn)?;
+                    let rows = wait(call.returning(AllCells).get_results::<Loaded, _>(conn))?;
                     rows.into_iter().map(|row| told(None, None, Some(row_of(row)))).collect()
                 }
                 Asked::Both => {
-                    let rows = call.returning(AllCells).outcome::<Loaded, _>(conn)?;
+                    let rows = wait(call.returning(AllCells).outcome::<Loaded, _>(conn))?;
                     let rows = rows.into_iter();
                     rows.map(|(action, row)| told(Some(action), None, Some(row_of(row)))).collect()
                 }
                 Asked::Changes => {
-                    let changes = call.returning_old(AllCells).get_results::<Loaded, _>(conn)?;
-                    let changes = changes.into_iter();
+                    let call = call.returning_old(AllCells);
+                    let changes = wait(call.get_results::<Loaded, _>(conn))?.into_iter();
                     changes
                         .map(|Change { action, old, new }| {
                             told(Some(action), old.map(row_of), Some(row_of(new)))

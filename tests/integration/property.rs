@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use diesel::prelude::*;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use upsert_core::{Duplicates, Error, Upsertable, upsert};
+use upsert_core::{Duplicates, Error};
 
+use crate::api::{Upsertable, upsert, wait};
 use crate::support::on_every_database;
 
 diesel::table! {
@@ -238,18 +239,24 @@ on_every_database! {
             }
 
             let result = match case.kind {
-                Kind::Some => upsert(&case.rows)
-                    .on_duplicate(case.duplicates)
-                    .chunk_size(case.chunk_size)
-                    .execute(conn),
-                Kind::All => upsert(case.rows.iter().map(whole))
-                    .on_duplicate(case.duplicates)
-                    .chunk_size(case.chunk_size)
-                    .execute(conn),
-                Kind::Nothing => upsert(case.rows.iter().map(new))
-                    .on_duplicate(case.duplicates)
-                    .chunk_size(case.chunk_size)
-                    .execute(conn),
+                Kind::Some => wait(
+                    upsert(&case.rows)
+                        .on_duplicate(case.duplicates)
+                        .chunk_size(case.chunk_size)
+                        .execute(conn),
+                ),
+                Kind::All => wait(
+                    upsert(case.rows.iter().map(whole))
+                        .on_duplicate(case.duplicates)
+                        .chunk_size(case.chunk_size)
+                        .execute(conn),
+                ),
+                Kind::Nothing => wait(
+                    upsert(case.rows.iter().map(new))
+                        .on_duplicate(case.duplicates)
+                        .chunk_size(case.chunk_size)
+                        .execute(conn),
+                ),
             };
             match (select(&case.rows, case.duplicates), result) {
                 (Some(rows), Ok(written)) => {

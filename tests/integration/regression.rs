@@ -1,8 +1,8 @@
 //! Faults that reviews found, kept found.
 
 use diesel::prelude::*;
-use upsert_core::{Upsertable, upsert};
 
+use crate::api::{Upsertable, upsert, wait};
 use crate::support::on_every_database;
 
 diesel::table! {
@@ -70,12 +70,12 @@ on_every_database! {
         let conn = &mut database.conn;
         for v in 1..4 {
             for id in NEIGHBOURS {
-                assert_eq!(Big { id, v }.upsert(conn).unwrap(), 1);
+                assert_eq!(wait(Big { id, v }.upsert(conn)).unwrap(), 1);
             }
             let rows = NEIGHBOURS.map(|id| Big { id, v });
-            assert_eq!(Big::bulk_upsert(conn, &rows).unwrap(), 3);
+            assert_eq!(wait(Big::bulk_upsert(conn, &rows)).unwrap(), 3);
             let rows = NEIGHBOURS.map(|id| NewBig { id, v: 0 });
-            assert_eq!(NewBig::bulk_upsert(conn, &rows).unwrap(), 0);
+            assert_eq!(wait(NewBig::bulk_upsert(conn, &rows)).unwrap(), 0);
             let table: Vec<(i64, i32)> = big::table.order(big::id).load(conn).unwrap();
             assert_eq!(table, NEIGHBOURS.map(|id| (id, v)));
         }
@@ -93,7 +93,7 @@ on_every_database! {
         for chunk_size in [1, 2, 100] {
             diesel::delete(defaults::table).execute(conn).unwrap();
             let rows = [(Some(1), 10), (None, 20)].map(|(id, v)| MayHaveKey { id, v });
-            assert_eq!(upsert(&rows).chunk_size(chunk_size).execute(conn).unwrap(), 2);
+            assert_eq!(wait(upsert(&rows).chunk_size(chunk_size).execute(conn)).unwrap(), 2);
             let table: Vec<(i32, i32)> = defaults::table.order(defaults::id).load(conn).unwrap();
             let expected = if chosen == 1 { vec![(1, 20)] } else { vec![(1, 10), (2, 20)] };
             assert_eq!(table, expected, "chunks of {chunk_size}");
@@ -119,7 +119,7 @@ mod on_postgres_only {
         );
         let conn = &mut database.conn;
         let rows = [("a", 1), ("a", 2), ("b", 2)].map(|(k, v)| Entry { k, v });
-        assert_eq!(Entry::bulk_upsert(conn, &rows).unwrap(), 3);
+        assert_eq!(wait(Entry::bulk_upsert(conn, &rows)).unwrap(), 3);
         let table: Vec<String> = texts::table
             .select(texts::k)
             .order(texts::k)
@@ -138,7 +138,7 @@ mod on_postgres_only {
         );
         let conn = &mut database.conn;
         let rows = [("x ", 1), ("x", 2), ("X", 3)].map(|(k, v)| Entry { k, v });
-        assert_eq!(Entry::bulk_upsert(conn, &rows).unwrap(), 3);
+        assert_eq!(wait(Entry::bulk_upsert(conn, &rows)).unwrap(), 3);
         let table: Vec<(String, i32)> = texts::table.order(texts::v).load(conn).unwrap();
         assert_eq!(table, [("x ".to_owned(), 1), ("x".to_owned(), 3)]);
     }
@@ -159,7 +159,7 @@ mod on_mysql_only {
         );
         let conn = &mut database.conn;
         let rows = [(1, 1), (1, 2)].map(|(id, v)| Big { id, v });
-        assert_eq!(Big::bulk_upsert(conn, &rows).unwrap(), 2);
+        assert_eq!(wait(Big::bulk_upsert(conn, &rows)).unwrap(), 2);
         let table: Vec<(i64, i32)> = big::table.order(big::id).load(conn).unwrap();
         assert_eq!(table, [(101, 1), (102, 2)]);
     }
@@ -169,9 +169,9 @@ mod on_mysql_only {
     fn a_table_that_comes_after_the_first_call() {
         let mut database = TestDatabase::new();
         let row = Big { id: 1, v: 1 };
-        assert!(row.upsert(&mut database.conn).is_err());
+        assert!(wait(row.upsert(&mut database.conn)).is_err());
         database.run("CREATE TABLE big (id BIGINT NOT NULL, v INTEGER NOT NULL)");
-        let result = row.upsert(&mut database.conn);
+        let result = wait(row.upsert(&mut database.conn));
         assert!(
             matches!(result, Err(upsert_core::Error::NoUniqueIndex { .. })),
             "{result:?}"

@@ -1,8 +1,8 @@
 //! Faults of rules, guards and targets that reviews found, kept found.
 
 use diesel::prelude::*;
-use upsert_core::{Upsertable, upsert};
 
+use crate::api::{Upsertable, upsert, wait};
 use crate::support::on_every_database;
 
 diesel::table! {
@@ -61,10 +61,10 @@ on_every_database! {
     fn do_nothing_wins(database) {
         database.run(CREATE_NOTES);
         let conn = &mut database.conn;
-        note("a", "old").upsert(conn).unwrap();
+        wait(note("a", "old").upsert(conn)).unwrap();
         for written in [
-            upsert([note("a", "new")]).set(notes::v, "set").do_nothing().execute(conn),
-            upsert([note("a", "new")]).do_nothing().set(notes::v, "set").execute(conn),
+            wait(upsert([note("a", "new")]).set(notes::v, "set").do_nothing().execute(conn)),
+            wait(upsert([note("a", "new")]).do_nothing().set(notes::v, "set").execute(conn)),
         ] {
             assert_eq!(written.unwrap(), 0);
         }
@@ -76,10 +76,12 @@ on_every_database! {
     fn the_excluded_of_a_column_that_the_model_does_not_have(database) {
         database.run(CREATE_NOTES);
         let conn = &mut database.conn;
-        let error = upsert([note("a", "x")])
-            .set(notes::b, excluded(notes::b))
-            .execute(conn)
-            .unwrap_err();
+        let error = wait(
+            upsert([note("a", "x")])
+                .set(notes::b, excluded(notes::b))
+                .execute(conn),
+        )
+        .unwrap_err();
         assert_eq!(
             error.to_string(),
             "upsert into `notes`: an expression reads `excluded(b)`, but the model does not have \
@@ -107,19 +109,21 @@ on_every_database! {
         let conn = &mut database.conn;
         let row = |v, m| Newer { k: "a", v, m };
         let rows = [row("first", Some(1)), row("none", None), row("third", Some(3)), row("none", None)];
-        assert_eq!(Newer::bulk_upsert(conn, &rows).unwrap(), 2);
+        assert_eq!(wait(Newer::bulk_upsert(conn, &rows)).unwrap(), 2);
         assert_eq!(notes(conn), [("a".into(), "third".into(), None, 3)]);
 
         let call = upsert([note("a", "new")]).update_if(excluded(notes::m).le(10));
-        assert_eq!(call.execute(conn).unwrap(), 0);
+        assert_eq!(wait(call.execute(conn)).unwrap(), 0);
         let call = upsert([note("a", "new")]).set(notes::v, excluded(notes::k));
-        assert_eq!(call.execute(conn).unwrap(), 1);
+        assert_eq!(wait(call.execute(conn)).unwrap(), 1);
         assert_eq!(notes(conn), [("a".into(), "a".into(), None, 3)]);
 
-        let error = upsert([row("x", Some(9))])
-            .rule(notes::m, rule::Keep)
-            .execute(conn)
-            .unwrap_err();
+        let error = wait(
+            upsert([row("x", Some(9))])
+                .rule(notes::m, rule::Keep)
+                .execute(conn),
+        )
+        .unwrap_err();
         assert!(error.to_string().contains("`m` tells which row is newer"), "{error}");
     }
 
@@ -128,21 +132,25 @@ on_every_database! {
     fn an_operator_that_binds_less_than_a_comparison(database) {
         database.run(CREATE_NOTES);
         let conn = &mut database.conn;
-        note("a", "x").upsert(conn).unwrap();
+        wait(note("a", "x").upsert(conn)).unwrap();
         let flip = |conn: &mut Conn| {
-            upsert([note("a", "x")])
-                .skip_unchanged(true)
-                .set(notes::b, diesel::dsl::not(notes::b))
-                .execute(conn)
-                .unwrap()
+            wait(
+                upsert([note("a", "x")])
+                    .skip_unchanged(true)
+                    .set(notes::b, diesel::dsl::not(notes::b))
+                    .execute(conn),
+            )
+            .unwrap()
         };
         assert_eq!(flip(conn), 1);
         assert_eq!(notes::table.select(notes::b).get_result(conn), Ok(true));
-        let same = upsert([note("a", "x")])
-            .skip_unchanged(true)
-            .set(notes::b, diesel::dsl::sql::<Bool>("1 = 1 OR 1 = 2"))
-            .execute(conn)
-            .unwrap();
+        let same = wait(
+            upsert([note("a", "x")])
+                .skip_unchanged(true)
+                .set(notes::b, diesel::dsl::sql::<Bool>("1 = 1 OR 1 = 2"))
+                .execute(conn),
+        )
+        .unwrap();
         assert_eq!(same, 0);
     }
 
@@ -151,13 +159,15 @@ on_every_database! {
     fn literals_are_compared_and_not_kept(database) {
         database.run(CREATE_NOTES);
         let conn = &mut database.conn;
-        note("a", "it's \\ x").upsert(conn).unwrap();
+        wait(note("a", "it's \\ x").upsert(conn)).unwrap();
         let recorder = crate::support::Recorder::of(conn);
         for limit in 0..20 {
-            let written = upsert([note("a", "it's \\ x")])
-                .update_if(notes::v.eq(literal("it's \\ x")).and(notes::m.ge(literal(limit))))
-                .execute(conn)
-                .unwrap();
+            let written = wait(
+                upsert([note("a", "it's \\ x")])
+                    .update_if(notes::v.eq(literal("it's \\ x")).and(notes::m.ge(literal(limit))))
+                    .execute(conn),
+            )
+            .unwrap();
             assert_eq!(written, usize::from(limit <= 4));
         }
         assert_eq!(recorder.take_cached(), [""; 0]);
@@ -185,17 +195,17 @@ on_every_database! {
         let conn = &mut database.conn;
         // The condition is NULL in a row.
         let query = drafts::table.filter(drafts::n.eq(2)).select((drafts::k, drafts::v, drafts::n));
-        assert_eq!(Short::upsert_from(query).execute(conn).unwrap(), 2);
+        assert_eq!(wait(Short::upsert_from(query).execute(conn)).unwrap(), 2);
         // A column twice, and two values without a name.
         let twice = drafts::table.filter(drafts::id.le(2)).select((drafts::k, drafts::k, drafts::n));
-        assert_eq!(Short::upsert_from(twice).execute(conn).unwrap(), 2);
+        assert_eq!(wait(Short::upsert_from(twice).execute(conn)).unwrap(), 2);
         let two_values = drafts::table.select((
             "e".into_sql::<Text>(),
             "f".into_sql::<Text>(),
             drafts::n,
         ));
         let one = two_values.filter(drafts::id.eq(1));
-        assert_eq!(Short::upsert_from(one).execute(conn).unwrap(), 1);
+        assert_eq!(wait(Short::upsert_from(one).execute(conn)).unwrap(), 1);
         let written = notes(conn);
         let values: Vec<_> = written.iter().map(|(k, v, ..)| (k.as_str(), v.as_str())).collect();
         assert_eq!(values, [("a", "a"), ("b", "b"), ("d", "w"), ("e", "f")]);
@@ -210,7 +220,7 @@ on_every_database! {
                 .select(("q".into_sql::<Text>(), drafts::v, drafts::n))
                 .into_boxed();
             query = if order_desc { query.order(drafts::v.desc()) } else { query.order(drafts::v.asc()) };
-            let result = Short::upsert_from(query).execute(conn);
+            let result = wait(Short::upsert_from(query).execute(conn));
             match system::SYSTEM {
                 #[cfg(feature = "postgres")]
                 System::Postgres => {
@@ -230,7 +240,7 @@ on_every_database! {
     fn a_rule_for_the_target(database) {
         database.run(CREATE_NOTES);
         let call = upsert([note("a", "x")]).set(notes::k, "b");
-        let error = call.execute(&mut database.conn).unwrap_err().to_string();
+        let error = wait(call.execute(&mut database.conn)).unwrap_err().to_string();
         assert!(error.contains("`k` is in the conflict target of the call"), "{error}");
     }
 }
@@ -256,24 +266,19 @@ mod partial_expressions {
         n: Option<i32>,
     }
 
-    fn check<C>(conn: &mut C)
-    where
-        C: Connection<Backend: upsert_core::Dialect>,
-        ByLowerOfSome: upsert_core::BindFields<C::Backend>,
-    {
+    fn proposed() -> [ByLowerOfSome; 4] {
         let row = |k, v, m, n| ByLowerOfSome {
             k,
             v,
             m,
             n: Some(n),
         };
-        let rows = [
+        [
             row("1", "b", 1, 1),
             row("2", "B", 1, 2),
             row("3", "b", 0, 3),
             row("4", "b", 0, 4),
-        ];
-        assert_eq!(upsert(&rows).chunk_size(1).execute(conn).unwrap(), 4);
+        ]
     }
 
     fn expected() -> Vec<(String, Option<i32>)> {
@@ -286,7 +291,8 @@ mod partial_expressions {
         let mut database = crate::support::sqlite::TestDatabase::new();
         database.run(CREATE_NOTES);
         database.run("CREATE UNIQUE INDEX notes_v ON notes (lower(v)) WHERE m > 0");
-        check(&mut database.conn);
+        let call = upsert(proposed()).chunk_size(1);
+        assert_eq!(wait(call.execute(&mut database.conn)).unwrap(), 4);
         let rows = notes::table.select((notes::k, notes::n)).order(notes::k);
         assert_eq!(rows.load(&mut database.conn), Ok(expected()));
     }
@@ -297,7 +303,8 @@ mod partial_expressions {
         let mut database = crate::support::postgres::TestDatabase::new();
         database.run(CREATE_NOTES);
         database.run("CREATE UNIQUE INDEX notes_v ON notes (lower(v)) WHERE m > 0");
-        check(&mut database.conn);
+        let call = upsert(proposed()).chunk_size(1);
+        assert_eq!(wait(call.execute(&mut database.conn)).unwrap(), 4);
         let rows = notes::table.select((notes::k, notes::n)).order(notes::k);
         assert_eq!(rows.load(&mut database.conn), Ok(expected()));
     }
@@ -321,11 +328,13 @@ mod targets_on_postgres {
         let mut database = TestDatabase::new();
         lock.create("citext", &mut database);
         database.run(&CREATE_NOTES.replace("k VARCHAR(20)", "k CITEXT"));
-        note("a", "Y").upsert(&mut database.conn).unwrap();
-        let written = upsert([note("a", "X"), note("A", "Y")])
-            .skip_unchanged(true)
-            .execute(&mut database.conn)
-            .unwrap();
+        wait(note("a", "Y").upsert(&mut database.conn)).unwrap();
+        let written = wait(
+            upsert([note("a", "X"), note("A", "Y")])
+                .skip_unchanged(true)
+                .execute(&mut database.conn),
+        )
+        .unwrap();
         let v: String = notes::table
             .select(notes::v)
             .get_result(&mut database.conn)
@@ -359,9 +368,11 @@ mod targets_on_postgres {
                 n: Some(n),
             };
             let rows = [row("a", 9, 1), row("b", 2, 2)];
-            let written = upsert(&rows)
-                .chunk_size(chunk_size)
-                .execute(&mut database.conn);
+            let written = wait(
+                upsert(&rows)
+                    .chunk_size(chunk_size)
+                    .execute(&mut database.conn),
+            );
             assert_eq!(written.unwrap(), 2);
             let n = notes::table.select(notes::n).get_result(&mut database.conn);
             assert_eq!(n, Ok(Some(2)));
@@ -375,19 +386,25 @@ mod targets_on_postgres {
         database.run("CREATE UNIQUE INDEX notes_v_key ON notes (v)");
         let call = upsert([note("a", "x")]).on_conflict(on_constraint("notes_v_key"));
         assert_eq!(
-            call.execute(&mut database.conn).unwrap_err().to_string(),
+            wait(call.execute(&mut database.conn))
+                .unwrap_err()
+                .to_string(),
             "`notes` has no constraint `notes_v_key`, the conflict target: a unique index that is \
              not a constraint is named by its columns, as `#[conflict_key]` fields",
         );
         let call = upsert([note("a", "x")])
             .on_conflict(on_constraint("notes_pkey"))
             .filter_target(notes::n.is_null());
-        let error = call.execute(&mut database.conn).unwrap_err().to_string();
+        let error = wait(call.execute(&mut database.conn))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("a constraint has no predicate"), "{error}");
         let call = upsert([note("a", "x")])
             .on_conflict(notes::v)
             .filter_target(excluded(notes::n).is_null());
-        let error = call.execute(&mut database.conn).unwrap_err().to_string();
+        let error = wait(call.execute(&mut database.conn))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("is a guard, `update_if(..)`"), "{error}");
     }
 
@@ -407,10 +424,12 @@ mod targets_on_postgres {
         let mut database = TestDatabase::new();
         database.run(CREATE_NOTES);
         let row = |k, m| ByLower { k, v: "v", m };
-        let error = upsert([row("a", 1), row("b", 2)])
-            .on_duplicate(Duplicates::KeepLast)
-            .execute(&mut database.conn)
-            .unwrap_err();
+        let error = wait(
+            upsert([row("a", 1), row("b", 2)])
+                .on_duplicate(Duplicates::KeepLast)
+                .execute(&mut database.conn),
+        )
+        .unwrap_err();
         assert!(
             error.to_string().contains("`m` is in the conflict target"),
             "{error}"
@@ -443,8 +462,8 @@ mod assignments_on_mysql {
         database.run(CREATE_NOTES);
         database.run("CREATE UNIQUE INDEX notes_n_key ON notes (n)");
         let row = |v| ByNullable { k: "a", v, n: None };
-        assert_eq!(row("old").upsert(&mut database.conn).unwrap(), 1);
-        let error = row("new").upsert(&mut database.conn).unwrap_err();
+        assert_eq!(wait(row("old").upsert(&mut database.conn)).unwrap(), 1);
+        let error = wait(row("new").upsert(&mut database.conn)).unwrap_err();
         assert!(matches!(error, Error::OtherUniqueIndex { .. }), "{error:?}");
         let v: String = notes::table
             .select(notes::v)
@@ -464,13 +483,15 @@ mod assignments_on_mysql {
             n: Some(n),
             m: Some(n),
         };
-        row(1).upsert(&mut database.conn).unwrap();
+        wait(row(1).upsert(&mut database.conn)).unwrap();
         for raw in ["n * 10", "N * 10", "notes . `n` * 10"] {
             database.run("UPDATE notes SET n = 1");
-            upsert([row(5)])
-                .set(notes::m, diesel::dsl::sql::<Integer>(raw))
-                .execute(&mut database.conn)
-                .unwrap();
+            wait(
+                upsert([row(5)])
+                    .set(notes::m, diesel::dsl::sql::<Integer>(raw))
+                    .execute(&mut database.conn),
+            )
+            .unwrap();
             let m = notes::table.select(notes::m).get_result(&mut database.conn);
             assert_eq!(m, Ok(10), "{raw}");
         }

@@ -9,8 +9,9 @@ use std::cmp::Ordering;
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 use diesel::prelude::*;
 use proptest::prelude::*;
-use upsert_core::{BindFields, Error, Upsertable, excluded, rule, upsert};
+use upsert_core::{BindFields, Error, excluded, rule};
 
+use crate::api::{Upsertable, upsert, wait};
 use crate::support::{System, on_every_database};
 
 pub(crate) mod oracle;
@@ -114,9 +115,11 @@ on_every_database! {
             R: Checked + Upsertable + BindFields<<Conn as Connection>::Backend>,
         {
             check_calls(database, &R::oracle(), |conn, rows, chunk_size| {
-                upsert(rows.iter().map(|row| R::from(row)))
-                    .chunk_size(chunk_size)
-                    .execute(conn)
+                wait(
+                    upsert(rows.iter().map(|row| R::from(row)))
+                        .chunk_size(chunk_size)
+                        .execute(conn),
+                )
             });
         }
 
@@ -250,7 +253,7 @@ on_every_database! {
         database.run(&create(system::SYSTEM, "cells", false));
         let conn = &mut database.conn;
         let row = Swap { id: 1, word: None, word2: None, big: None };
-        let result = row.upsert(conn);
+        let result = wait(row.upsert(conn));
         assert!(matches!(result, Err(Error::Refused { .. })), "{result:?}");
         assert!(result.unwrap_err().to_string().contains("`word`, `word2`"));
         assert_eq!(conn.load_cells(), Rows::new());
@@ -275,11 +278,12 @@ on_every_database! {
             let with = |oracle| Oracle { create: Some(create.clone()), ..oracle };
             let oracle = with(LooseWide::oracle());
             check_calls(&mut Database::new(), &oracle, |conn, rows, chunk_size| {
-                upsert(rows.iter().map(LooseWide::from)).chunk_size(chunk_size).execute(conn)
+                wait(upsert(rows.iter().map(LooseWide::from)).chunk_size(chunk_size).execute(conn))
             });
             let oracle = with(GuardedWide::oracle());
             check_calls(&mut Database::new(), &oracle, |conn, rows, chunk_size| {
-                upsert(rows.iter().map(GuardedWide::from)).chunk_size(chunk_size).execute(conn)
+                let rows = rows.iter().map(GuardedWide::from);
+                wait(upsert(rows).chunk_size(chunk_size).execute(conn))
             });
         }
     }
@@ -370,37 +374,43 @@ on_every_database! {
             .rule(WORD, Rule::Keep)
             .rule(SEEN, Rule::Touch);
         check_calls(&mut database, &oracle, |conn, rows, chunk_size| {
-            upsert(rows.iter().map(Plain::from))
-                .rule(strict::big, rule::Add)
-                .rule(strict::small, rule::Min)
-                .rule(strict::ratio, rule::Max)
-                .rule(strict::word, rule::Keep)
-                .rule(strict::seen, rule::Touch)
-                .chunk_size(chunk_size)
-                .execute(conn)
+            wait(
+                upsert(rows.iter().map(Plain::from))
+                    .rule(strict::big, rule::Add)
+                    .rule(strict::small, rule::Min)
+                    .rule(strict::ratio, rule::Max)
+                    .rule(strict::word, rule::Keep)
+                    .rule(strict::seen, rule::Touch)
+                    .chunk_size(chunk_size)
+                    .execute(conn),
+            )
         });
         let oracle = LoosePlain::oracle()
             .rule(BIG, Rule::Coalesce)
             .rule(WORD, Rule::Fill)
             .rule(AT, Rule::Min);
         check_calls(&mut database, &oracle, |conn, rows, chunk_size| {
-            upsert(rows.iter().map(LoosePlain::from))
-                .rule(loose::big, rule::Coalesce)
-                .chunk_size(chunk_size)
-                .rule(loose::word, rule::Fill)
-                .rule(loose::at, rule::Min)
-                .execute(conn)
+            wait(
+                upsert(rows.iter().map(LoosePlain::from))
+                    .rule(loose::big, rule::Coalesce)
+                    .chunk_size(chunk_size)
+                    .rule(loose::word, rule::Fill)
+                    .rule(loose::at, rule::Min)
+                    .execute(conn),
+            )
         });
         // Back to the plain rule.
         let oracle = LooseAdd::oracle()
             .rule(BIG, Rule::Update)
             .rule(SMALL, Rule::Keep);
         check_calls(&mut database, &oracle, |conn, rows, chunk_size| {
-            upsert(rows.iter().map(LooseAdd::from))
-                .rule(loose::big, rule::Update)
-                .rule(loose::small, rule::Keep)
-                .chunk_size(chunk_size)
-                .execute(conn)
+            wait(
+                upsert(rows.iter().map(LooseAdd::from))
+                    .rule(loose::big, rule::Update)
+                    .rule(loose::small, rule::Keep)
+                    .chunk_size(chunk_size)
+                    .execute(conn),
+            )
         });
     }
 
@@ -418,24 +428,28 @@ on_every_database! {
             .tame(&[SMALL, SEEN]);
         check_calls(&mut database, &oracle, |conn, rows, chunk_size| {
             let step = 1;
-            upsert(rows.iter().map(Plain::from))
-                .set(strict::small, strict::small + excluded(strict::small) + step)
-                .touch(strict::seen, strict::seen + 2)
-                .set(strict::note, String::from("it's \\ text"))
-                .touch(strict::word2, strict::word.concat("?"))
-                .chunk_size(chunk_size)
-                .execute(conn)
+            wait(
+                upsert(rows.iter().map(Plain::from))
+                    .set(strict::small, strict::small + excluded(strict::small) + step)
+                    .touch(strict::seen, strict::seen + 2)
+                    .set(strict::note, String::from("it's \\ text"))
+                    .touch(strict::word2, strict::word.concat("?"))
+                    .chunk_size(chunk_size)
+                    .execute(conn),
+            )
         });
         // Instead of the model's own, and beside them.
         let oracle = Set::oracle()
             .rule(BIG, Rule::Set(|old, _| Some(minus(&old[BIG], &Cell::Int(1)))))
             .rule(WORD2, Rule::Keep);
         check_calls(&mut database, &oracle, |conn, rows, chunk_size| {
-            upsert(rows.iter().map(Set::from))
-                .set(strict::big, strict::big - 1_i64)
-                .rule(strict::word2, rule::Keep)
-                .chunk_size(chunk_size)
-                .execute(conn)
+            wait(
+                upsert(rows.iter().map(Set::from))
+                    .set(strict::big, strict::big - 1_i64)
+                    .rule(strict::word2, rule::Keep)
+                    .chunk_size(chunk_size)
+                    .execute(conn),
+            )
         });
     }
 
@@ -446,11 +460,13 @@ on_every_database! {
             .guard(|old, _| !is_larger(Some(&old[SMALL]), &Cell::Int(1)));
         check_calls(&mut database, &oracle, |conn, rows, chunk_size| {
             let limit = 1;
-            upsert(rows.iter().map(Plain::from))
-                .rule(strict::big, rule::Add)
-                .update_if(strict::small.le(limit))
-                .chunk_size(chunk_size)
-                .execute(conn)
+            wait(
+                upsert(rows.iter().map(Plain::from))
+                    .rule(strict::big, rule::Add)
+                    .update_if(strict::small.le(limit))
+                    .chunk_size(chunk_size)
+                    .execute(conn),
+            )
         });
         // Instead of both guards of the model.
         let oracle = NewerAndIf::oracle()
@@ -458,10 +474,12 @@ on_every_database! {
                 !old[WORD].is_null() && new.cells[WORD].as_ref() == Some(&old[WORD])
             });
         check_calls(&mut database, &oracle, |conn, rows, chunk_size| {
-            upsert(rows.iter().map(NewerAndIf::from))
-                .update_if(excluded(loose::word).eq(loose::word))
-                .chunk_size(chunk_size)
-                .execute(conn)
+            wait(
+                upsert(rows.iter().map(NewerAndIf::from))
+                    .update_if(excluded(loose::word).eq(loose::word))
+                    .chunk_size(chunk_size)
+                    .execute(conn),
+            )
         });
     }
 
@@ -474,53 +492,64 @@ on_every_database! {
             .rule(SEEN, Rule::Keep)
             .skip_unchanged(true);
         check_calls(&mut database, &oracle, |conn, rows, chunk_size| {
-            upsert(rows.iter().map(LoosePlain::from))
-                .rule(loose::big, rule::Keep)
-                .rule(loose::ratio, rule::Keep)
-                .rule(loose::at, rule::Touch)
-                .rule(loose::seen, rule::Keep)
-                .skip_unchanged(true)
-                .chunk_size(chunk_size)
-                .execute(conn)
+            wait(
+                upsert(rows.iter().map(LoosePlain::from))
+                    .rule(loose::big, rule::Keep)
+                    .rule(loose::ratio, rule::Keep)
+                    .rule(loose::at, rule::Touch)
+                    .rule(loose::seen, rule::Keep)
+                    .skip_unchanged(true)
+                    .chunk_size(chunk_size)
+                    .execute(conn),
+            )
         });
         let oracle = SkipTouch::oracle().skip_unchanged(false);
         check_calls(&mut database, &oracle, |conn, rows, chunk_size| {
-            upsert(rows.iter().map(SkipTouch::from))
-                .skip_unchanged(false)
-                .chunk_size(chunk_size)
-                .execute(conn)
+            wait(
+                upsert(rows.iter().map(SkipTouch::from))
+                    .skip_unchanged(false)
+                    .chunk_size(chunk_size)
+                    .execute(conn),
+            )
         });
     }
 
     #[test]
     fn do_nothing_for_a_call(database) {
         check_calls(&mut database, &Plain::oracle().do_nothing(), |conn, rows, chunk_size| {
-            upsert(rows.iter().map(Plain::from)).do_nothing().chunk_size(chunk_size).execute(conn)
+            let rows = rows.iter().map(Plain::from);
+            wait(upsert(rows).do_nothing().chunk_size(chunk_size).execute(conn))
         });
         // Whatever else the call says.
         check_calls(&mut database, &Plain::oracle().do_nothing(), |conn, rows, chunk_size| {
-            upsert(rows.iter().map(Plain::from))
-                .set(strict::seen, 7)
-                .do_nothing()
-                .rule(strict::big, rule::Add)
-                .touch(strict::word, "touched")
-                .update_if(strict::small.gt(0))
-                .chunk_size(chunk_size)
-                .execute(conn)
+            wait(
+                upsert(rows.iter().map(Plain::from))
+                    .set(strict::seen, 7)
+                    .do_nothing()
+                    .rule(strict::big, rule::Add)
+                    .touch(strict::word, "touched")
+                    .update_if(strict::small.gt(0))
+                    .chunk_size(chunk_size)
+                    .execute(conn),
+            )
         });
         let oracle = GuardedWide::oracle().do_nothing();
         check_calls(&mut database, &oracle, |conn, rows, chunk_size| {
-            upsert(rows.iter().map(GuardedWide::from))
-                .do_nothing()
-                .chunk_size(chunk_size)
-                .execute(conn)
+            wait(
+                upsert(rows.iter().map(GuardedWide::from))
+                    .do_nothing()
+                    .chunk_size(chunk_size)
+                    .execute(conn),
+            )
         });
         let oracle = OnInsert::oracle().do_nothing();
         check_calls(&mut database, &oracle, |conn, rows, chunk_size| {
-            upsert(rows.iter().map(OnInsert::from))
-                .do_nothing()
-                .chunk_size(chunk_size)
-                .execute(conn)
+            wait(
+                upsert(rows.iter().map(OnInsert::from))
+                    .do_nothing()
+                    .chunk_size(chunk_size)
+                    .execute(conn),
+            )
         });
     }
 
@@ -531,33 +560,41 @@ on_every_database! {
         };
         let oracle = by_small(Plain::oracle()).rule(BIG, Rule::Add);
         check_calls(&mut database, &oracle, |conn, rows, chunk_size| {
-            upsert(rows.iter().map(Plain::from))
-                .on_conflict(strict::small)
-                .rule(strict::big, rule::Add)
-                .chunk_size(chunk_size)
-                .execute(conn)
+            wait(
+                upsert(rows.iter().map(Plain::from))
+                    .on_conflict(strict::small)
+                    .rule(strict::big, rule::Add)
+                    .chunk_size(chunk_size)
+                    .execute(conn),
+            )
         });
         let oracle = by_small(SkipMax::oracle());
         check_calls(&mut database, &oracle, |conn, rows, chunk_size| {
-            upsert(rows.iter().map(SkipMax::from))
-                .on_conflict(strict::small)
-                .chunk_size(chunk_size)
-                .execute(conn)
+            wait(
+                upsert(rows.iter().map(SkipMax::from))
+                    .on_conflict(strict::small)
+                    .chunk_size(chunk_size)
+                    .execute(conn),
+            )
         });
         let oracle = by_small(Targeted::oracle());
         check_calls(&mut database, &oracle, |conn, rows, chunk_size| {
-            upsert(rows.iter().map(Targeted::from))
-                .on_conflict(Targeted::by_small())
-                .chunk_size(chunk_size)
-                .execute(conn)
+            wait(
+                upsert(rows.iter().map(Targeted::from))
+                    .on_conflict(Targeted::by_small())
+                    .chunk_size(chunk_size)
+                    .execute(conn),
+            )
         });
         let oracle = by_small(Plain::oracle()).do_nothing();
         check_calls(&mut database, &oracle, |conn, rows, chunk_size| {
-            upsert(rows.iter().map(Plain::from))
-                .do_nothing()
-                .on_conflict(strict::small)
-                .chunk_size(chunk_size)
-                .execute(conn)
+            wait(
+                upsert(rows.iter().map(Plain::from))
+                    .do_nothing()
+                    .on_conflict(strict::small)
+                    .chunk_size(chunk_size)
+                    .execute(conn),
+            )
         });
     }
 
@@ -568,25 +605,30 @@ on_every_database! {
         use strict_source as s;
 
         check_selected(&mut database, &Update::oracle(), |conn| {
-            Update::upsert_from(s::table.select((s::id, s::big, s::ratio, s::word, s::at, s::note)))
-                .execute(conn)
+            wait(
+                Update::upsert_from(s::table.select((s::id, s::big, s::ratio, s::word, s::at, s::note)))
+                    .execute(conn),
+            )
         });
         check_selected(&mut database, &Add::oracle(), |conn| {
-            Add::upsert_from(s::table.select((s::id, s::big, s::small, s::ratio))).execute(conn)
+            let query = s::table.select((s::id, s::big, s::small, s::ratio));
+            wait(Add::upsert_from(query).execute(conn))
         });
         check_selected(&mut database, &Wide::oracle(), |conn| {
-            Wide::upsert_from(s::table.select((
-                s::id, s::big, s::big2, s::small, s::ratio, s::ratio2, s::word, s::word2, s::at,
-                s::seen, s::note,
-            )))
-            .execute(conn)
+            wait(
+                Wide::upsert_from(s::table.select((
+                    s::id, s::big, s::big2, s::small, s::ratio, s::ratio2, s::word, s::word2, s::at,
+                    s::seen, s::note,
+                )))
+                .execute(conn),
+            )
         });
         check_selected(&mut database, &NewerSkipTouchAdd::oracle(), |conn| {
             let query = s::table.select((s::id, s::at, s::big, s::seen, s::word));
-            NewerSkipTouchAdd::upsert_from(query).execute(conn)
+            wait(NewerSkipTouchAdd::upsert_from(query).execute(conn))
         });
         check_selected(&mut database, &DoNothing::oracle(), |conn| {
-            DoNothing::upsert_from(s::table.select((s::id, s::big, s::word))).execute(conn)
+            wait(DoNothing::upsert_from(s::table.select((s::id, s::big, s::word))).execute(conn))
         });
     }
 
@@ -595,19 +637,21 @@ on_every_database! {
         use loose_source as s;
 
         check_selected(&mut database, &GuardedWide::oracle(), |conn| {
-            GuardedWide::upsert_from(s::table.select((
-                s::id, s::big, s::big2, s::small, s::ratio, s::ratio2, s::word, s::word2, s::at,
-                s::seen, s::note,
-            )))
-            .execute(conn)
+            wait(
+                GuardedWide::upsert_from(s::table.select((
+                    s::id, s::big, s::big2, s::small, s::ratio, s::ratio2, s::word, s::word2, s::at,
+                    s::seen, s::note,
+                )))
+                .execute(conn),
+            )
         });
         check_selected(&mut database, &SkipRules::oracle(), |conn| {
             let query = s::table.select((s::id, s::big, s::small, s::at, s::word, s::ratio));
-            SkipRules::upsert_from(query).execute(conn)
+            wait(SkipRules::upsert_from(query).execute(conn))
         });
         check_selected(&mut database, &LooseSet::oracle(), |conn| {
             let query = s::table.select((s::id, s::big, s::small, s::word, s::word2, s::at));
-            LooseSet::upsert_from(query).execute(conn)
+            wait(LooseSet::upsert_from(query).execute(conn))
         });
     }
 
@@ -627,23 +671,27 @@ on_every_database! {
             .tame(&[SMALL]);
         check_selected(&mut database, &oracle, |conn| {
             let step = 5;
-            LoosePlain::upsert_from(s::table.select((
-                s::id, s::big, s::small, s::ratio, s::word, s::at, s::seen,
-            )))
-            .rule(loose::big, rule::Fill)
-            .set(loose::small, loose::small + step)
-            .touch(loose::note, loose::word.concat("!"))
-            .update_if(excluded(loose::at).gt(loose::at).or(loose::seen.eq(1)))
-            .skip_unchanged(true)
-            .execute(conn)
+            wait(
+                LoosePlain::upsert_from(s::table.select((
+                    s::id, s::big, s::small, s::ratio, s::word, s::at, s::seen,
+                )))
+                .rule(loose::big, rule::Fill)
+                .set(loose::small, loose::small + step)
+                .touch(loose::note, loose::word.concat("!"))
+                .update_if(excluded(loose::at).gt(loose::at).or(loose::seen.eq(1)))
+                .skip_unchanged(true)
+                .execute(conn),
+            )
         });
         check_selected(&mut database, &GuardedWide::oracle().do_nothing(), |conn| {
-            GuardedWide::upsert_from(s::table.select((
-                s::id, s::big, s::big2, s::small, s::ratio, s::ratio2, s::word, s::word2, s::at,
-                s::seen, s::note,
-            )))
-            .do_nothing()
-            .execute(conn)
+            wait(
+                GuardedWide::upsert_from(s::table.select((
+                    s::id, s::big, s::big2, s::small, s::ratio, s::ratio2, s::word, s::word2, s::at,
+                    s::seen, s::note,
+                )))
+                .do_nothing()
+                .execute(conn),
+            )
         });
     }
 }

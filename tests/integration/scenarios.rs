@@ -28,8 +28,9 @@
 use diesel::define_sql_function;
 use diesel::prelude::*;
 use diesel::sql_types::{Integer, Nullable, Text};
-use upsert_core::{Error, Upsertable, excluded, upsert};
+use upsert_core::{Error, excluded};
 
+use crate::api::{Upsertable, upsert, wait};
 use crate::support::{Random, System, on_every_database};
 
 diesel::table! {
@@ -345,7 +346,7 @@ on_every_database! {
     fn t01_a_part_of_the_index_is_no_target(database) {
         create(&mut database, &create_fruits(", UNIQUE (`key`, fruit)"));
         let conn = &mut database.conn;
-        let result = by_key(1, "Apple", 1).upsert(conn);
+        let result = wait(by_key(1, "Apple", 1).upsert(conn));
         assert!(matches!(result, Err(Error::NoUniqueIndex { .. })), "{result:?}");
         assert_eq!(fruits(conn), []);
     }
@@ -356,16 +357,16 @@ on_every_database! {
         create(&mut database, &create_fruits(", UNIQUE (`key`, fruit)"));
         let conn = &mut database.conn;
         let row = |key, v| ByBoth { key, fruit: Some("Apple"), v };
-        assert_eq!(ByBoth::bulk_upsert(conn, &[row(1, 1), row(2, 2), row(1, 3)]).unwrap(), 3);
+        assert_eq!(wait(ByBoth::bulk_upsert(conn, &[row(1, 1), row(2, 2), row(1, 3)])).unwrap(), 3);
         assert_eq!(fruits(conn), [fruit(1, "Apple", 3), fruit(2, "Apple", 2)]);
         let rows = [row(1, 4)];
         let call = upsert(&rows).on_conflict((fruits::key, fruits::fruit));
-        assert_eq!(call.execute(conn).unwrap(), 1);
+        assert_eq!(wait(call.execute(conn)).unwrap(), 1);
         assert_eq!(fruits(conn), [fruit(1, "Apple", 4), fruit(2, "Apple", 2)]);
         // Repeated columns are one to PostgreSQL.
         let rows = [row(1, 5)];
         let call = upsert(&rows).on_conflict((fruits::fruit, fruits::key, fruits::key));
-        match call.execute(conn) {
+        match wait(call.execute(conn)) {
             Ok(written) => {
                 assert_eq!(written, 1);
                 assert_eq!(fruits(conn), [fruit(1, "Apple", 5), fruit(2, "Apple", 2)]);
@@ -383,16 +384,16 @@ on_every_database! {
         database.run(CREATE_THREE);
         let conn = &mut database.conn;
         let rows = [(1, 1, 0, 0), (2, 2, 0, 0)].map(whole_three);
-        assert_eq!(WholeThree::bulk_upsert(conn, &rows).unwrap(), 2);
+        assert_eq!(wait(WholeThree::bulk_upsert(conn, &rows)).unwrap(), 2);
         let before = threes(conn);
         for (a, b) in [(1, 2), (2, 1), (3, 1)] {
-            let result = whole_three((a, b, 9, 9)).upsert(conn);
+            let result = wait(whole_three((a, b, 9, 9)).upsert(conn));
             assert!(matches!(result, Err(Error::OtherUniqueIndex { .. })), "{result:?}");
             assert_eq!(threes(conn), before);
         }
         // The same by `set`, which the proposed row says nothing of.
         let rows = [three((1, 1, 0, 0))];
-        let result = upsert(&rows).set(three::b, 2).execute(conn);
+        let result = wait(upsert(&rows).set(three::b, 2).execute(conn));
         assert!(matches!(result, Err(Error::OtherUniqueIndex { .. })), "{result:?}");
         assert_eq!(threes(conn), before);
     }
@@ -404,11 +405,11 @@ on_every_database! {
         let conn = &mut database.conn;
         for v in 1..4 {
             let rows = [(1, 1, 0, v), (2, 2, 0, v)].map(whole_three);
-            assert_eq!(WholeThree::bulk_upsert(conn, &rows).unwrap(), 2);
+            assert_eq!(wait(WholeThree::bulk_upsert(conn, &rows)).unwrap(), 2);
             assert_eq!(threes(conn), [(1, 1, 0, v), (2, 2, 0, v)]);
         }
         // To a value that is free.
-        assert_eq!(whole_three((1, 7, 0, 0)).upsert(conn).unwrap(), 1);
+        assert_eq!(wait(whole_three((1, 7, 0, 0)).upsert(conn)).unwrap(), 1);
         assert_eq!(threes(conn)[0], (1, 7, 0, 0));
     }
 
@@ -417,7 +418,7 @@ on_every_database! {
     fn t12_a_whole_row_that_is_written_only_if_it_changes(database) {
         create(&mut database, &create_fruits(", PRIMARY KEY (`key`)"));
         let conn = &mut database.conn;
-        by_key(23, "Jackfruit", 1).upsert(conn).unwrap();
+        wait(by_key(23, "Jackfruit", 1).upsert(conn)).unwrap();
         for (row, written) in [
             (by_key(23, "Avocado", 1), 1),
             (by_key(23, "Avocado", 1), 0),
@@ -426,7 +427,7 @@ on_every_database! {
             (by_key(23, "", 1), 1),
         ] {
             let call = upsert([&row]).skip_unchanged(true);
-            assert_eq!(call.execute(conn).unwrap(), written, "{row:?}");
+            assert_eq!(wait(call.execute(conn)).unwrap(), written, "{row:?}");
         }
     }
 
@@ -447,7 +448,7 @@ on_every_database! {
             .values((excluded::id.eq(1), excluded::v.eq(2), excluded::w.eq(2)))
             .execute(conn)
             .unwrap();
-        match (Row { id: 1, v: 6, w: 1 }).upsert(conn) {
+        match wait((Row { id: 1, v: 6, w: 1 }).upsert(conn)) {
             Ok(written) => {
                 assert_eq!(written, 1);
                 assert_eq!(rows(conn), [(1, 6, 3)]);
@@ -471,11 +472,11 @@ on_every_database! {
         for skip in [false, true] {
             let rows = [(1, 2, 3, 4), (5, 6, 7, 8)].map(whole_three);
             let call = upsert(&rows).skip_unchanged(skip);
-            assert_eq!(call.execute(conn).unwrap(), if skip { 0 } else { 2 });
+            assert_eq!(wait(call.execute(conn)).unwrap(), if skip { 0 } else { 2 });
             assert_eq!(threes(conn), [(1, 2, 3, 4), (5, 6, 7, 8)]);
         }
         let rows = [(1, 9, 3, 4), (5, 6, 7, 8)].map(whole_three);
-        assert_eq!(upsert(&rows).skip_unchanged(true).execute(conn).unwrap(), 1);
+        assert_eq!(wait(upsert(&rows).skip_unchanged(true).execute(conn)).unwrap(), 1);
         assert_eq!(threes(conn), [(1, 9, 3, 4), (5, 6, 7, 8)]);
     }
 
@@ -499,10 +500,10 @@ on_every_database! {
             for chunk_size in [1, 2, 100] {
                 diesel::delete(fruits::table).execute(conn).unwrap();
                 let rows = [1, 2].map(|v| NewByKey { key: 1, fruit: Some("Apple"), v });
-                assert_eq!(upsert(&rows).chunk_size(chunk_size).execute(conn).unwrap(), 1);
+                assert_eq!(wait(upsert(&rows).chunk_size(chunk_size).execute(conn)).unwrap(), 1);
                 assert_eq!(fruits(conn), [fruit(1, "Apple", 1)], "{level}");
                 let rows = [1, 2].map(|v| by_key(2, "Pear", v));
-                assert_eq!(upsert(&rows).chunk_size(chunk_size).execute(conn).unwrap(), 2);
+                assert_eq!(wait(upsert(&rows).chunk_size(chunk_size).execute(conn)).unwrap(), 2);
                 assert_eq!(fruits(conn)[1], fruit(2, "Pear", 2), "{level}");
             }
         }
@@ -532,7 +533,7 @@ on_every_database! {
                     .load::<(i32, i32)>(conn)
                     .unwrap()
             };
-            match Arrival::upsert_from(query()).update_if(fruits::key.gt(0)).execute(conn) {
+            match wait(Arrival::upsert_from(query()).update_if(fruits::key.gt(0)).execute(conn)) {
                 Ok(written) => {
                     assert!(system::SYSTEM == System::Sqlite || is_mysql(system::SYSTEM));
                     assert_eq!(written, 3);
@@ -545,7 +546,7 @@ on_every_database! {
             }
             diesel::delete(fruits::table).execute(conn)?;
             // Without an update nobody minds.
-            let written = Arrival::upsert_from(query()).do_nothing().execute(conn).unwrap();
+            let written = wait(Arrival::upsert_from(query()).do_nothing().execute(conn)).unwrap();
             assert_eq!(written, 2);
             Ok::<_, diesel::result::Error>(())
         })
@@ -558,16 +559,16 @@ on_every_database! {
     fn t32_do_nothing_has_a_target(database) {
         database.run(CREATE_THREE);
         let conn = &mut database.conn;
-        three((1, 2, 0, 0)).upsert(conn).unwrap();
+        wait(three((1, 2, 0, 0)).upsert(conn)).unwrap();
         let new = |a, b| NewThree { a, b, c: 0, v: 0 };
-        assert_eq!(new(1, 99).upsert(conn).unwrap(), 0);
-        let result = new(99, 2).upsert(conn);
+        assert_eq!(wait(new(1, 99).upsert(conn)).unwrap(), 0);
+        let result = wait(new(99, 2).upsert(conn));
         assert!(matches!(result, Err(Error::OtherUniqueIndex { .. })), "{result:?}");
         // With the other target it is the other way round.
         let rows = [new(99, 2)];
-        assert_eq!(upsert(&rows).on_conflict(three::b).execute(conn).unwrap(), 0);
+        assert_eq!(wait(upsert(&rows).on_conflict(three::b).execute(conn)).unwrap(), 0);
         let rows = [new(1, 99)];
-        let result = upsert(&rows).on_conflict(three::b).execute(conn);
+        let result = wait(upsert(&rows).on_conflict(three::b).execute(conn));
         assert!(matches!(result, Err(Error::OtherUniqueIndex { .. })), "{result:?}");
         assert_eq!(threes(conn), [(1, 2, 0, 0)]);
     }
@@ -583,9 +584,9 @@ on_every_database! {
         for chunk_size in [1, 2, 3, 100] {
             diesel::delete(counters::table).execute(conn).unwrap();
             let rows = ["one", "two", "three"].map(|name| Counter { name });
-            assert_eq!(Counter::bulk_upsert(conn, &rows).unwrap(), 3);
+            assert_eq!(wait(Counter::bulk_upsert(conn, &rows)).unwrap(), 3);
             let rows = ["one", "one", "three", "four"].map(|name| Counter { name });
-            assert_eq!(upsert(&rows).chunk_size(chunk_size).execute(conn).unwrap(), 4);
+            assert_eq!(wait(upsert(&rows).chunk_size(chunk_size).execute(conn)).unwrap(), 4);
             let expected = [("four", 1), ("one", 3), ("three", 2), ("two", 1)]
                 .map(|(name, b)| (name.to_owned(), b));
             assert_eq!(counters(conn), expected, "chunks of {chunk_size}");
@@ -605,13 +606,13 @@ on_every_database! {
             }
             let conn = &mut database.conn;
             let rows = [(1, 2, 3, 0), (4, 5, 6, 0)].map(three);
-            assert_eq!(Three::bulk_upsert(conn, &rows).unwrap(), 2);
+            assert_eq!(wait(Three::bulk_upsert(conn, &rows)).unwrap(), 2);
             let row = |v| [three((1, 2, 3, v))];
-            assert_eq!(upsert(row(1)).execute(conn).unwrap(), 1);
+            assert_eq!(wait(upsert(row(1)).execute(conn)).unwrap(), 1);
             assert_eq!(threes(conn)[0], (1, 2, 3, 1), "{order}");
-            assert_eq!(upsert(row(2)).on_conflict(three::b).execute(conn).unwrap(), 1);
+            assert_eq!(wait(upsert(row(2)).on_conflict(three::b).execute(conn)).unwrap(), 1);
             assert_eq!(threes(conn)[0], (1, 2, 3, 2), "{order}");
-            assert_eq!(upsert(row(3)).on_conflict(three::c).execute(conn).unwrap(), 1);
+            assert_eq!(wait(upsert(row(3)).on_conflict(three::c).execute(conn)).unwrap(), 1);
             assert_eq!(threes(conn), [(1, 2, 3, 3), (4, 5, 6, 0)], "{order}");
             database.run("DROP TABLE three");
         }
@@ -651,9 +652,9 @@ on_every_database! {
         }
         let conn = &mut database.conn;
         let text = |length: usize| LongText { id: 1, y: "x".repeat(length) };
-        assert_eq!(text(9_000).upsert(conn).unwrap(), 1);
+        assert_eq!(wait(text(9_000).upsert(conn)).unwrap(), 1);
         let rows = [text(9_001), text(20_000)];
-        assert_eq!(upsert(&rows).skip_unchanged(true).execute(conn).unwrap(), 2);
+        assert_eq!(wait(upsert(&rows).skip_unchanged(true).execute(conn)).unwrap(), 2);
         let seen: Vec<i32> = journal::table
             .select(journal::old)
             .order(journal::old)
@@ -669,7 +670,7 @@ on_every_database! {
         let row = |end: &str| LongText { id: 1, y: format!("{long}{end}") };
         for (end, written) in [("a", 1), ("a", 0), ("A", 1), ("A", 0), ("", 1), ("", 0)] {
             let call = upsert([row(end)]).skip_unchanged(true);
-            assert_eq!(call.execute(conn).unwrap(), written, "{end:?}");
+            assert_eq!(wait(call.execute(conn)).unwrap(), written, "{end:?}");
         }
     }
 
@@ -682,9 +683,9 @@ on_every_database! {
         );
         let conn = &mut database.conn;
         let rows = ["one", "one", "three"].map(|name| Counter { name });
-        assert_eq!(Counter::bulk_upsert(conn, &rows).unwrap(), 3);
+        assert_eq!(wait(Counter::bulk_upsert(conn, &rows)).unwrap(), 3);
         let rows = [("one", 1), ("two", 5)].map(|(name, b)| Greatest { name, b });
-        assert_eq!(upsert(&rows).skip_unchanged(true).execute(conn).unwrap(), 1);
+        assert_eq!(wait(upsert(&rows).skip_unchanged(true).execute(conn)).unwrap(), 1);
         let expected = [("one", 2), ("three", 1), ("two", 5)];
         assert_eq!(counters(conn), expected.map(|(name, b)| (name.to_owned(), b)));
     }
@@ -696,18 +697,18 @@ on_every_database! {
         database.run(CREATE_THREE);
         let conn = &mut database.conn;
         let rows = [(1, 10, 0, 0), (2, 20, 0, 0)].map(three);
-        assert_eq!(Three::bulk_upsert(conn, &rows).unwrap(), 2);
-        assert_eq!(three((1, 99, 0, 1)).upsert(conn).unwrap(), 1);
+        assert_eq!(wait(Three::bulk_upsert(conn, &rows)).unwrap(), 2);
+        assert_eq!(wait(three((1, 99, 0, 1)).upsert(conn)).unwrap(), 1);
         assert_eq!(threes(conn), [(1, 10, 0, 1), (2, 20, 0, 0)]);
-        let result = three((99, 20, 0, 2)).upsert(conn);
+        let result = wait(three((99, 20, 0, 2)).upsert(conn));
         assert!(matches!(result, Err(Error::OtherUniqueIndex { .. })), "{result:?}");
         assert_eq!(threes(conn), [(1, 10, 0, 1), (2, 20, 0, 0)]);
-        assert_eq!(three((1, 20, 0, 3)).upsert(conn).unwrap(), 1);
+        assert_eq!(wait(three((1, 20, 0, 3)).upsert(conn)).unwrap(), 1);
         assert_eq!(threes(conn), [(1, 10, 0, 3), (2, 20, 0, 0)]);
         // With B as the target: its row, or an error where the database finds
         // A's first.
         let rows = [three((1, 20, 0, 4))];
-        match upsert(&rows).on_conflict(three::b).execute(conn) {
+        match wait(upsert(&rows).on_conflict(three::b).execute(conn)) {
             Ok(written) => {
                 assert_eq!(written, 1);
                 assert_eq!(threes(conn), [(1, 10, 0, 3), (2, 20, 0, 4)]);
@@ -727,16 +728,16 @@ on_every_database! {
         database.run(CREATE_THREE);
         let conn = &mut database.conn;
         let rows = [(1, 1, 0, 0), (2, 2, 0, 0)].map(three);
-        assert_eq!(Three::bulk_upsert(conn, &rows).unwrap(), 2);
+        assert_eq!(wait(Three::bulk_upsert(conn, &rows)).unwrap(), 2);
         let rows = [(1, 9), (2, 0), (3, 9), (4, 9), (5, 9)].map(|(a, v)| three((a, a, 0, v)));
-        assert_eq!(Three::bulk_upsert(conn, &rows).unwrap(), 5);
+        assert_eq!(wait(Three::bulk_upsert(conn, &rows)).unwrap(), 5);
         // Inserted, changed, kept by the guard, the same.
         let rows = [(6, 6, 0, 1), (1, 1, 0, 1), (2, 2, 0, 7), (3, 3, 0, 9)].map(three);
         let call = upsert(&rows).update_if(three::a.ne(2));
-        assert_eq!(call.execute(conn).unwrap(), 3);
+        assert_eq!(wait(call.execute(conn)).unwrap(), 3);
         let rows = [(7, 7, 0, 1), (1, 1, 0, 2), (2, 2, 0, 0), (3, 3, 0, 9)].map(three);
         let call = upsert(&rows).skip_unchanged(true);
-        assert_eq!(call.execute(conn).unwrap(), 2);
+        assert_eq!(wait(call.execute(conn)).unwrap(), 2);
     }
 
     // T54: 1052 ambiguous, unless the columns are qualified.
@@ -746,7 +747,7 @@ on_every_database! {
         create(&mut database, &create_fruits("").replace("fruits", "arrivals"));
         let conn = &mut database.conn;
         let rows = [by_key(1, "Apple", 1), by_key(2, "Pear", 5)];
-        assert_eq!(ByKey::bulk_upsert(conn, &rows).unwrap(), 2);
+        assert_eq!(wait(ByKey::bulk_upsert(conn, &rows)).unwrap(), 2);
         diesel::insert_into(arrivals::table)
             .values(vec![
                 (arrivals::key.eq(1), arrivals::fruit.eq(None), arrivals::v.eq(10)),
@@ -758,21 +759,21 @@ on_every_database! {
             .unwrap();
         let columns = (arrivals::key, arrivals::fruit, arrivals::v);
         let query = arrivals::table.select(columns).filter(arrivals::v.gt(0));
-        assert_eq!(Arrival::upsert_from(query).execute(conn).unwrap(), 2);
+        assert_eq!(wait(Arrival::upsert_from(query).execute(conn)).unwrap(), 2);
         let expected = [fruit(1, "Apple", 11), fruit(2, "Pear", 5), fruit(3, "Fig", 3)];
         assert_eq!(fruits(conn), expected);
 
         // Every shape of query.
         let query = arrivals::table.select(columns).order(arrivals::v.desc()).limit(1);
-        assert_eq!(Arrival::upsert_from(query).execute(conn).unwrap(), 0);
+        assert_eq!(wait(Arrival::upsert_from(query).execute(conn)).unwrap(), 0);
         let query = arrivals::table.select(columns);
         let call = Arrival::upsert_from(query).set(fruits::v, fruits::v + excluded(fruits::v));
-        assert_eq!(call.execute(conn).unwrap(), 1);
+        assert_eq!(wait(call.execute(conn)).unwrap(), 1);
         let query = arrivals::table.select(columns).distinct();
-        assert_eq!(Arrival::upsert_from(query).execute(conn).unwrap(), 0);
+        assert_eq!(wait(Arrival::upsert_from(query).execute(conn)).unwrap(), 0);
         let query = arrivals::table.select(columns).filter(arrivals::v.gt(3));
         let query = query.union(arrivals::table.select(columns).filter(arrivals::v.lt(3)));
-        assert_eq!(Arrival::upsert_from(query).execute(conn).unwrap(), 0);
+        assert_eq!(wait(Arrival::upsert_from(query).execute(conn)).unwrap(), 0);
         let expected = [
             fruit(1, "Apple", 11),
             fruit(2, "Pear", 5),
@@ -786,18 +787,18 @@ on_every_database! {
             .select((arrivals::key, arrivals::fruit, arrivals::key))
             .filter(arrivals::key.eq(4));
         let call = Arrival::upsert_from(query).do_nothing();
-        assert_eq!(call.execute(conn).unwrap(), 0);
+        assert_eq!(wait(call.execute(conn)).unwrap(), 0);
         let query = arrivals::table
             .select((5.into_sql::<Integer>(), arrivals::fruit, 5.into_sql::<Integer>()))
             .filter(arrivals::key.eq(4));
-        assert_eq!(Arrival::upsert_from(query).execute(conn).unwrap(), 1);
+        assert_eq!(wait(Arrival::upsert_from(query).execute(conn)).unwrap(), 1);
         diesel::delete(fruits::table.find(5)).execute(conn).unwrap();
 
         // The rows of the table itself.
         let query = fruits::table.select((fruits::key, fruits::fruit, fruits::v + 1));
-        assert_eq!(Arrival::upsert_from(query).execute(conn).unwrap(), 4);
+        assert_eq!(wait(Arrival::upsert_from(query).execute(conn)).unwrap(), 4);
         let query = fruits::table.select((fruits::key + 3, fruits::fruit, fruits::v));
-        assert_eq!(Arrival::upsert_from(query).execute(conn).unwrap(), 4);
+        assert_eq!(wait(Arrival::upsert_from(query).execute(conn)).unwrap(), 4);
         let values: Vec<_> = fruits(conn).into_iter().map(|(key, _, v)| (key, v)).collect();
         assert_eq!(
             values,
@@ -813,10 +814,10 @@ on_every_database! {
         );
         let conn = &mut database.conn;
         let row = |b| Greatest { name: "x", b };
-        assert_eq!(Greatest::bulk_upsert(conn, &[row(3), row(7), row(5)]).unwrap(), 3);
+        assert_eq!(wait(Greatest::bulk_upsert(conn, &[row(3), row(7), row(5)])).unwrap(), 3);
         assert_eq!(counters(conn), [("x".to_owned(), 7)]);
-        assert_eq!(row(6).upsert(conn).unwrap(), 1);
-        assert_eq!(upsert([row(6)]).skip_unchanged(true).execute(conn).unwrap(), 0);
+        assert_eq!(wait(row(6).upsert(conn)).unwrap(), 1);
+        assert_eq!(wait(upsert([row(6)]).skip_unchanged(true).execute(conn)).unwrap(), 0);
         assert_eq!(counters(conn), [("x".to_owned(), 7)]);
     }
 
@@ -830,7 +831,7 @@ on_every_database! {
         );
         let conn = &mut database.conn;
         let rows = |conn: &mut Conn| required::table.load::<(i32, i32, Option<i32>)>(conn).unwrap();
-        match (WithoutRequired { id: 9 }).upsert(conn) {
+        match wait((WithoutRequired { id: 9 }).upsert(conn)) {
             Ok(written) => {
                 assert!(is_mysql(system::SYSTEM));
                 assert_eq!(written, 1);
@@ -843,11 +844,11 @@ on_every_database! {
         }
         // Without `set` it is an error everywhere.
         let row = [WithoutRequired { id: 1 }];
-        let result = upsert(&row).do_nothing().execute(conn);
+        let result = wait(upsert(&row).do_nothing().execute(conn));
         assert!(matches!(result, Err(Error::Statement { .. })), "{result:?}");
         diesel::delete(required::table).execute(conn).unwrap();
-        Required { id: 1, v: 1, w: None }.upsert(conn).unwrap();
-        match (WithoutRequired { id: 1 }).upsert(conn) {
+        wait(Required { id: 1, v: 1, w: None }.upsert(conn)).unwrap();
+        match wait((WithoutRequired { id: 1 }).upsert(conn)) {
             Ok(written) => {
                 assert!(is_mysql(system::SYSTEM));
                 assert_eq!(written, 1);
@@ -881,10 +882,10 @@ on_every_database! {
                 .load::<(i32, String, i32)>(conn)
                 .unwrap()
         };
-        assert_eq!(Numbered::bulk_upsert(conn, &[row("a", 1), row("b", 1)]).unwrap(), 2);
+        assert_eq!(wait(Numbered::bulk_upsert(conn, &[row("a", 1), row("b", 1)])).unwrap(), 2);
         let before = table(conn);
         let rows = [row("a", 2), row("c", 2), row("b", 2), row("d", 2), row("a", 3), row("e", 2)];
-        assert_eq!(Numbered::bulk_upsert(conn, &rows).unwrap(), 6);
+        assert_eq!(wait(Numbered::bulk_upsert(conn, &rows)).unwrap(), 6);
         let after = table(conn);
         let values: Vec<_> = after.iter().map(|(_, code, v)| (code.as_str(), *v)).collect();
         assert_eq!(values, [("a", 3), ("b", 2), ("c", 2), ("d", 2), ("e", 2)]);
@@ -893,7 +894,7 @@ on_every_database! {
         assert_eq!(ids.len(), 5);
         // Also where nothing is written.
         let call = upsert(&rows[1..4]).skip_unchanged(true);
-        assert_eq!(call.execute(conn).unwrap(), 0);
+        assert_eq!(wait(call.execute(conn)).unwrap(), 0);
         assert_eq!(table(conn), after);
     }
 
@@ -906,7 +907,7 @@ on_every_database! {
         );
         let conn = &mut database.conn;
         let rows = [(1, Some(1)), (2, None)].map(|(id, v)| NullRequired { id, v });
-        let result = NullRequired::bulk_upsert(conn, &rows);
+        let result = wait(NullRequired::bulk_upsert(conn, &rows));
         assert!(matches!(result, Err(Error::Statement { .. })), "{result:?}");
         let count = required::table.count().get_result::<i64>(conn);
         assert_eq!(count, Ok(0));
@@ -1099,7 +1100,7 @@ macro_rules! expression_targets {
                 for chunk_size in [1, 2, 100] {
                     diesel::delete(fruits::table).execute(conn).unwrap();
                     let call = upsert(&rows).chunk_size(chunk_size);
-                    assert_eq!(call.execute(conn).unwrap(), 4);
+                    assert_eq!(wait(call.execute(conn)).unwrap(), 4);
                     assert_eq!(fruits(conn), [fruit(1, "Raspberry", 4), fruit(2, "fig", 2)]);
                 }
                 // T25: the key's text is replaced.
@@ -1108,14 +1109,14 @@ macro_rules! expression_targets {
                     fruit: Some("rAsPbErRy"),
                     v: 5,
                 };
-                assert_eq!(row.upsert(conn).unwrap(), 1);
+                assert_eq!(wait(row.upsert(conn)).unwrap(), 1);
                 assert_eq!(fruits(conn), [fruit(1, "rAsPbErRy", 5), fruit(2, "fig", 2)]);
-                assert_eq!(upsert([&row]).skip_unchanged(true).execute(conn).unwrap(), 0);
+                assert_eq!(wait(upsert([&row]).skip_unchanged(true).execute(conn)).unwrap(), 0);
                 // The rows of a query.
                 let columns = (fruits::key + 10, upper(fruits::fruit), fruits::v);
                 let query = fruits::table.select(columns);
                 let call = WholeByLower::upsert_from(query).skip_unchanged(true);
-                assert_eq!(call.execute(conn).unwrap(), 2);
+                assert_eq!(wait(call.execute(conn)).unwrap(), 2);
                 assert_eq!(fruits(conn), [fruit(1, "RASPBERRY", 5), fruit(2, "FIG", 2)]);
                 // NULLs are not equal.
                 for _ in 0..2 {
@@ -1124,7 +1125,7 @@ macro_rules! expression_targets {
                         fruit: None,
                         v: 0,
                     };
-                    assert_eq!(row.upsert(conn).unwrap(), 1);
+                    assert_eq!(wait(row.upsert(conn)).unwrap(), 1);
                 }
                 assert_eq!(fruits(conn).len(), 4);
 
@@ -1133,13 +1134,13 @@ macro_rules! expression_targets {
                     fruit: Some("fig"),
                     v: 6,
                 };
-                assert_no_index(&row.upsert(conn));
+                assert_no_index(&wait(row.upsert(conn)));
                 let row = ByFruit {
                     key: 9,
                     fruit: Some("fig"),
                     v: 6,
                 };
-                assert_no_index(&row.upsert(conn));
+                assert_no_index(&wait(row.upsert(conn)));
                 assert_eq!(fruits(conn).len(), 4);
             }
 
@@ -1166,10 +1167,10 @@ macro_rules! expression_targets {
                     implied(1, "c", 6),
                     implied(1, "d", 5),
                 ];
-                assert_eq!(Implied::bulk_upsert(conn, &rows).unwrap(), 4);
+                assert_eq!(wait(Implied::bulk_upsert(conn, &rows)).unwrap(), 4);
                 let expected = [fruit(1, "b", 5), fruit(1, "c", 6), fruit(1, "d", 5)];
                 assert_eq!(fruits(conn), expected);
-                assert_eq!(implied(1, "e", 100).upsert(conn).unwrap(), 1);
+                assert_eq!(wait(implied(1, "e", 100).upsert(conn)).unwrap(), 1);
                 let expected = [fruit(1, "b", 5), fruit(1, "d", 5), fruit(1, "e", 6)];
                 assert_eq!(fruits(conn), expected);
 
@@ -1184,12 +1185,12 @@ macro_rules! expression_targets {
                     v: 11,
                 };
                 if SYSTEM == System::Sqlite {
-                    assert_no_index(&stricter.upsert(conn));
-                    assert_no_index(&and.upsert(conn));
+                    assert_no_index(&wait(stricter.upsert(conn)));
+                    assert_no_index(&wait(and.upsert(conn)));
                     assert_eq!(fruits(conn), expected);
                 } else {
-                    assert_eq!(stricter.upsert(conn).unwrap(), 1);
-                    assert_eq!(and.upsert(conn).unwrap(), 1);
+                    assert_eq!(wait(stricter.upsert(conn)).unwrap(), 1);
+                    assert_eq!(wait(and.upsert(conn)).unwrap(), 1);
                     assert_eq!(fruits(conn)[2], fruit(1, "g", 6));
                 }
                 let before = fruits(conn);
@@ -1198,14 +1199,14 @@ macro_rules! expression_targets {
                     fruit: Some("h"),
                     v: 6,
                 };
-                assert_no_index(&weaker.upsert(conn));
+                assert_no_index(&wait(weaker.upsert(conn)));
                 let other = OtherColumn {
                     key: 1,
                     fruit: Some("h"),
                     v: 6,
                 };
-                assert_no_index(&other.upsert(conn));
-                assert_no_index(&by_key(1, "h", 6).upsert(conn));
+                assert_no_index(&wait(other.upsert(conn)));
+                assert_no_index(&wait(by_key(1, "h", 6).upsert(conn)));
                 assert_eq!(fruits(conn), before);
 
                 // The same predicate in a call.
@@ -1213,7 +1214,7 @@ macro_rules! expression_targets {
                 let call = upsert(&rows)
                     .on_conflict(fruits::key)
                     .filter_target(fruits::v.gt(upsert_core::literal(5)));
-                assert_eq!(call.execute(conn).unwrap(), 1);
+                assert_eq!(wait(call.execute(conn)).unwrap(), 1);
                 assert_eq!(fruits(conn)[2], fruit(1, "i", 7));
             }
 
@@ -1231,14 +1232,14 @@ macro_rules! expression_targets {
                 let conn = &mut database.conn;
                 let rows = [(1, None, None, 1), (2, Some(0), None, 2), (3, Some(7), None, 3)];
                 let rows = rows.map(ByCoalesce::from);
-                assert_eq!(ByCoalesce::bulk_upsert(conn, &rows).unwrap(), 3);
+                assert_eq!(wait(ByCoalesce::bulk_upsert(conn, &rows)).unwrap(), 3);
                 let rows = [(4, None, None, 4), (5, Some(7), None, 5), (6, Some(-1), None, 6)];
                 let rows = rows.map(ByCoalesce::from);
                 for _ in 0..7 {
                     // Prepared once, then planned for any parameters.
-                    assert_eq!(upsert(&rows[..2]).execute(conn).unwrap(), 2);
+                    assert_eq!(wait(upsert(&rows[..2]).execute(conn)).unwrap(), 2);
                 }
-                assert_eq!(rows[2].clone().upsert(conn).unwrap(), 1);
+                assert_eq!(wait(rows[2].clone().upsert(conn)).unwrap(), 1);
                 let table: Vec<SumRow> = sums::table.order(sums::id).load(conn).unwrap();
                 let expected = [
                     (1, None, None, 4),
@@ -1248,8 +1249,8 @@ macro_rules! expression_targets {
                 ];
                 assert_eq!(table, expected);
                 let row = (9, None, None, 9);
-                assert_no_index(&ByOtherCoalesce::from(row).upsert(conn));
-                assert_no_index(&ByOtherPredicate::from(row).upsert(conn));
+                assert_no_index(&wait(ByOtherCoalesce::from(row).upsert(conn)));
+                assert_no_index(&wait(ByOtherPredicate::from(row).upsert(conn)));
                 let count = sums::table.count().get_result::<i64>(conn);
                 assert_eq!(count, Ok(4));
             }
@@ -1272,14 +1273,14 @@ macro_rules! expression_targets {
                     (5, None, Some(3), 5),
                 ];
                 let rows = rows.map(BySum::from);
-                assert_eq!(BySum::bulk_upsert(conn, &rows).unwrap(), 5);
+                assert_eq!(wait(BySum::bulk_upsert(conn, &rows)).unwrap(), 5);
                 let table: Vec<(i32, i32)> = sums::table
                     .select((sums::id, sums::v))
                     .order(sums::id)
                     .load(conn)
                     .unwrap();
                 assert_eq!(table, [(1, 4), (2, 2), (5, 5)]);
-                assert_no_index(&BySumTurned::from((9, Some(9), None, 9)).upsert(conn));
+                assert_no_index(&wait(BySumTurned::from((9, Some(9), None, 9)).upsert(conn)));
             }
 
             // T35: (1,2),(3,2) both stay, the second 20 is dropped.
@@ -1297,7 +1298,7 @@ macro_rules! expression_targets {
                 for chunk_size in [1, 2, 100] {
                     diesel::delete(three::table).execute(conn).unwrap();
                     let call = upsert(&rows).chunk_size(chunk_size);
-                    assert_eq!(call.execute(conn).unwrap(), 4, "chunks of {chunk_size}");
+                    assert_eq!(wait(call.execute(conn)).unwrap(), 4, "chunks of {chunk_size}");
                     let table: Vec<(i32, i32)> = three::table
                         .select((three::a, three::b))
                         .order(three::a)
@@ -1332,7 +1333,7 @@ macro_rules! expression_targets {
                 }
                 let conn = &mut database.conn;
                 for _ in 0..8 {
-                    assert_eq!(upsert(&rows).execute(conn).unwrap(), 1);
+                    assert_eq!(wait(upsert(&rows).execute(conn)).unwrap(), 1);
                 }
                 assert_eq!(fruits(conn), [fruit(1, "a", 6)]);
             }
@@ -1366,7 +1367,7 @@ mod sqlite_only {
                 .run("CREATE TABLE counters (name TEXT NOT NULL, b INTEGER NOT NULL DEFAULT 1)");
             database.run(index);
             let conn = &mut database.conn;
-            let result = Counter { name: "x" }.upsert(conn);
+            let result = wait(Counter { name: "x" }.upsert(conn));
             assert!(
                 matches!(result, Err(Error::NoUniqueIndex { .. })),
                 "{index}: {result:?}"
@@ -1387,7 +1388,7 @@ mod sqlite_only {
         for chunk_size in [1, 2, 100] {
             diesel::delete(counters::table).execute(conn).unwrap();
             assert_eq!(
-                upsert(&rows).chunk_size(chunk_size).execute(conn).unwrap(),
+                wait(upsert(&rows).chunk_size(chunk_size).execute(conn)).unwrap(),
                 6
             );
             let table: Vec<(String, i32)> =
@@ -1408,7 +1409,7 @@ mod sqlite_only {
              BEGIN INSERT INTO counted (name) VALUES (NEW.name); END",
         );
         let conn = &mut database.conn;
-        let result = Counter { name: "x" }.upsert(conn);
+        let result = wait(Counter { name: "x" }.upsert(conn));
         assert!(matches!(result, Err(Error::Statement { .. })), "{result:?}");
         let count = counters::table.count().get_result::<i64>(conn);
         assert_eq!(count, Ok(0));
@@ -1425,11 +1426,11 @@ mod sqlite_only {
         );
         let conn = &mut database.conn;
         let rows = [(1, 1, 5, 0), (2, 2, 5, 0)].map(three);
-        assert_eq!(Three::bulk_upsert(conn, &rows).unwrap(), 2);
-        assert_eq!(three((1, 1, 9, 1)).upsert(conn).unwrap(), 1);
+        assert_eq!(wait(Three::bulk_upsert(conn, &rows)).unwrap(), 2);
+        assert_eq!(wait(three((1, 1, 9, 1)).upsert(conn)).unwrap(), 1);
         let rows = [three((2, 2, 9, 2))];
         let call = upsert(&rows).on_conflict(three::b);
-        assert_eq!(call.execute(conn).unwrap(), 1);
+        assert_eq!(wait(call.execute(conn)).unwrap(), 1);
         // `c` is kept, so the rows were updated and not replaced.
         assert_eq!(threes(conn), [(1, 1, 5, 1), (2, 2, 5, 2)]);
     }
@@ -1492,7 +1493,7 @@ mod postgres_only {
             fruit: Some(fruit),
             v,
         });
-        assert_eq!(ByKeyAndLower::bulk_upsert(conn, &rows).unwrap(), 3);
+        assert_eq!(wait(ByKeyAndLower::bulk_upsert(conn, &rows)).unwrap(), 3);
         let table: Vec<FruitRow> = fruits::table.order(fruits::fruit).load(conn).unwrap();
         assert_eq!(table, [fruit(1, "Fig", 2), fruit(1, "Fog", 3)]);
         let statement = upsert(&rows).statement::<Pg>().unwrap();
@@ -1513,16 +1514,19 @@ mod postgres_only {
         );
         let conn = &mut database.conn;
         let rows = [(1, 1, 0, 1), (2, 2, 0, 1), (1, 1, 0, 2)].map(three);
-        assert_eq!(Three::bulk_upsert(conn, &rows).unwrap(), 3);
-        assert_eq!(three((1, 1, 0, 3)).upsert(conn).unwrap(), 1);
-        let result = three((1, 1, 0, 100)).upsert(conn);
+        assert_eq!(wait(Three::bulk_upsert(conn, &rows)).unwrap(), 3);
+        assert_eq!(wait(three((1, 1, 0, 3)).upsert(conn)).unwrap(), 1);
+        let result = wait(three((1, 1, 0, 100)).upsert(conn));
         assert!(matches!(result, Err(Error::Statement { .. })), "{result:?}");
-        let result = three((3, 3, 0, 100)).upsert(conn);
+        let result = wait(three((3, 3, 0, 100)).upsert(conn));
         assert!(matches!(result, Err(Error::Statement { .. })), "{result:?}");
         let table: Vec<ThreeRow> = three::table.order(three::a).load(conn).unwrap();
         assert_eq!(table, [(1, 1, 0, 3), (2, 2, 0, 1)]);
         let rows = [(1, 1, 0, 3), (2, 2, 0, 9)].map(three);
-        assert_eq!(upsert(&rows).skip_unchanged(true).execute(conn).unwrap(), 1);
+        assert_eq!(
+            wait(upsert(&rows).skip_unchanged(true).execute(conn)).unwrap(),
+            1
+        );
     }
 
     // T16: only the table's own rows are looked at.
@@ -1537,8 +1541,8 @@ mod postgres_only {
         );
         let conn = &mut database.conn;
         let rows = [(1, 0, 0, 9), (3, 0, 0, 9)].map(three);
-        assert_eq!(Three::bulk_upsert(conn, &rows).unwrap(), 2);
-        assert_eq!(Three::bulk_upsert(conn, &rows).unwrap(), 2);
+        assert_eq!(wait(Three::bulk_upsert(conn, &rows)).unwrap(), 2);
+        assert_eq!(wait(Three::bulk_upsert(conn, &rows)).unwrap(), 2);
         let table: Vec<ThreeRow> = three::table.order((three::a, three::v)).load(conn).unwrap();
         let expected = [(1, 1, 1, 1), (1, 0, 0, 9), (2, 2, 2, 2), (3, 0, 0, 9)];
         assert_eq!(table, expected);
@@ -1598,26 +1602,26 @@ mod postgres_only {
         );
         let conn = &mut database.conn;
         let booking = |id, span, v| Booking { id, span, v };
-        assert_eq!(booking(1, span(0, 10), 1).upsert(conn).unwrap(), 1);
-        assert_eq!(booking(1, span(5, 15), 2).upsert(conn).unwrap(), 1);
-        let result = booking(2, span(5, 15), 3).upsert(conn);
+        assert_eq!(wait(booking(1, span(0, 10), 1).upsert(conn)).unwrap(), 1);
+        assert_eq!(wait(booking(1, span(5, 15), 2).upsert(conn)).unwrap(), 1);
+        let result = wait(booking(2, span(5, 15), 3).upsert(conn));
         assert!(result.is_err(), "{result:?}");
 
         let new = [(2, span(5, 15)), (3, span(10, 20)), (4, span(15, 16))]
             .map(|(id, span)| NewBooking { id, span, v: 9 });
-        assert_eq!(NewBooking::bulk_upsert(conn, &new).unwrap(), 1);
+        assert_eq!(wait(NewBooking::bulk_upsert(conn, &new)).unwrap(), 1);
         let rows = [booking(5, span(5, 15), 3)];
         let call = upsert(&rows)
             .on_conflict(upsert_core::on_constraint("bookings_do_not_overlap"))
             .do_nothing();
-        assert_eq!(call.execute(conn).unwrap(), 0);
+        assert_eq!(wait(call.execute(conn)).unwrap(), 0);
         // It cannot be updated by.
         let row = OverlappingBooking {
             id: 6,
             span: span(5, 15),
             v: 6,
         };
-        let result = row.upsert(conn);
+        let result = wait(row.upsert(conn));
         assert!(matches!(result, Err(Error::Statement { .. })), "{result:?}");
         let table: Vec<(i32, i32)> = bookings::table
             .select((bookings::id, bookings::v))
@@ -1661,7 +1665,7 @@ mod postgres_only {
              CREATE UNIQUE INDEX low_a ON low (a)",
         );
         let conn = &mut database.conn;
-        let result = three((1, 1, 1, 1)).upsert(conn);
+        let result = wait(three((1, 1, 1, 1)).upsert(conn));
         assert!(
             matches!(result, Err(Error::NoUniqueIndex { .. })),
             "{result:?}"
@@ -1673,7 +1677,7 @@ mod postgres_only {
             v,
         };
         let rows = [low(1), low(2), low(4)];
-        assert_eq!(partition::Low::bulk_upsert(conn, &rows).unwrap(), 3);
+        assert_eq!(wait(partition::Low::bulk_upsert(conn, &rows)).unwrap(), 3);
         let table: Vec<ThreeRow> = three::table.load(conn).unwrap();
         assert_eq!(table, [(1, 1, 1, 7)]);
     }
@@ -1693,12 +1697,12 @@ mod postgres_only {
         let conn = &mut database.conn;
         // The columns of one partition are in another order.
         let rows = [(1, 2, 3, 4), (11, 12, 13, 14)].map(whole_three);
-        assert_eq!(WholeThree::bulk_upsert(conn, &rows).unwrap(), 2);
+        assert_eq!(wait(WholeThree::bulk_upsert(conn, &rows)).unwrap(), 2);
         let call = upsert(&rows).skip_unchanged(true);
-        assert_eq!(call.execute(conn).unwrap(), 0);
+        assert_eq!(wait(call.execute(conn)).unwrap(), 0);
         let rows = [(1, 2, 3, 5), (11, 12, 13, 14)].map(whole_three);
         let call = upsert(&rows).skip_unchanged(true);
-        assert_eq!(call.execute(conn).unwrap(), 1);
+        assert_eq!(wait(call.execute(conn)).unwrap(), 1);
         let table: Vec<ThreeRow> = three::table.order(three::a).load(conn).unwrap();
         assert_eq!(table, [(1, 2, 3, 5), (11, 12, 13, 14)]);
     }
@@ -1753,29 +1757,29 @@ mod mysql_only {
             changed != long_ago
         };
         let row = |v| [Stamped { id: 1, v }];
-        assert_eq!(upsert(row(1)).execute(conn).unwrap(), 1);
+        assert_eq!(wait(upsert(row(1)).execute(conn)).unwrap(), 1);
         set_back(conn);
-        assert_eq!(upsert(row(1)).execute(conn).unwrap(), 1);
+        assert_eq!(wait(upsert(row(1)).execute(conn)).unwrap(), 1);
         assert!(!changed(conn));
         assert_eq!(
-            upsert(row(1)).skip_unchanged(true).execute(conn).unwrap(),
+            wait(upsert(row(1)).skip_unchanged(true).execute(conn)).unwrap(),
             0
         );
         assert!(!changed(conn));
         let call = upsert(row(2)).update_if(stamped::v.gt(1));
-        assert_eq!(call.execute(conn).unwrap(), 0);
+        assert_eq!(wait(call.execute(conn)).unwrap(), 0);
         assert!(!changed(conn));
-        assert_eq!(upsert(row(2)).do_nothing().execute(conn).unwrap(), 0);
+        assert_eq!(wait(upsert(row(2)).do_nothing().execute(conn)).unwrap(), 0);
         assert!(!changed(conn));
         assert_eq!(
-            upsert(row(2)).skip_unchanged(true).execute(conn).unwrap(),
+            wait(upsert(row(2)).skip_unchanged(true).execute(conn)).unwrap(),
             1
         );
         assert!(changed(conn));
         set_back(conn);
         // What is assigned wins over the clock.
         let call = upsert(row(3)).set(stamped::changed, long_ago);
-        assert_eq!(call.execute(conn).unwrap(), 1);
+        assert_eq!(wait(call.execute(conn)).unwrap(), 1);
         assert!(!changed(conn));
     }
 
@@ -1790,9 +1794,12 @@ mod mysql_only {
         database.run("CREATE VIEW three AS SELECT * FROM base");
         let conn = &mut database.conn;
         let rows = [(1, 1, 0, 1), (2, 2, 0, 1), (1, 1, 0, 2)].map(three);
-        assert_eq!(Three::bulk_upsert(conn, &rows).unwrap(), 3);
+        assert_eq!(wait(Three::bulk_upsert(conn, &rows)).unwrap(), 3);
         let rows = [(1, 1, 0, 2), (2, 2, 0, 3)].map(three);
-        assert_eq!(upsert(&rows).skip_unchanged(true).execute(conn).unwrap(), 1);
+        assert_eq!(
+            wait(upsert(&rows).skip_unchanged(true).execute(conn)).unwrap(),
+            1
+        );
         let table: Vec<ThreeRow> = three::table.order(three::a).load(conn).unwrap();
         assert_eq!(table, [(1, 1, 0, 2), (2, 2, 0, 3)]);
     }

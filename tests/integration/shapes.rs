@@ -6,8 +6,8 @@ use diesel::backend::Backend;
 use diesel::prelude::*;
 use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::{Integer, Text};
-use upsert_core::{BindFields, Dialect, Upsertable};
 
+use crate::api::{Upsertable, wait};
 use crate::support::on_every_database;
 
 diesel::table! {
@@ -72,16 +72,6 @@ where
     #[diesel(serialize_as = String)]
     sku: K,
     stock: N,
-}
-
-/// What a function has to say that knows neither the type nor the database.
-fn save<T, C>(conn: &mut C, rows: &[Generic<T>]) -> upsert_core::Result<usize>
-where
-    C: Connection,
-    C::Backend: Dialect,
-    Generic<T>: BindFields<C::Backend>,
-{
-    Generic::bulk_upsert(conn, rows)
 }
 
 /// A name of `N` copies of a letter.
@@ -395,7 +385,7 @@ on_every_database! {
                 .zip(&names)
                 .map(|(sku, name)| References { sku, name, label: Some(sku) })
                 .collect();
-            assert_eq!(References::bulk_upsert(conn, &models).unwrap(), 2);
+            assert_eq!(wait(References::bulk_upsert(conn, &models)).unwrap(), 2);
         }
         assert_eq!(rows(conn), [row("a", "A", Some("a"), 7), row("b", "B", Some("b"), 7)]);
         let sku = String::from("b");
@@ -403,7 +393,7 @@ on_every_database! {
             References { sku: &sku, name: "BB", label: None },
             References { sku: "c", name: "C", label: None },
         ];
-        assert_eq!(References::bulk_upsert(conn, models).unwrap(), 2);
+        assert_eq!(wait(References::bulk_upsert(conn, models)).unwrap(), 2);
         assert_eq!(
             rows(conn),
             [row("a", "A", Some("a"), 7), row("b", "BB", Some("b"), 7), row("c", "C", None, 7)]
@@ -424,14 +414,14 @@ on_every_database! {
             },
             Cows { sku: Cow::Owned("b".into()), name: "B".into(), label: None, stock: &2 },
         ];
-        assert_eq!(Cows::bulk_upsert(conn, &cows).unwrap(), 2);
+        assert_eq!(wait(Cows::bulk_upsert(conn, &cows)).unwrap(), 2);
         assert_eq!(rows(conn), [row("a", "A", Some("l"), 1), row("b", "B", None, 2)]);
         // One key, whoever owns it.
         let cows = [
             Cows { sku: "a".into(), name: "A1".into(), label: Some("l".into()), stock: &3 },
             Cows { sku: Cow::Owned("a".into()), name: name.into(), label: None, stock: &4 },
         ];
-        assert_eq!(Cows::bulk_upsert(conn, cows).unwrap(), 2);
+        assert_eq!(wait(Cows::bulk_upsert(conn, cows)).unwrap(), 2);
         assert_eq!(rows(conn), [row("a", "A", None, 1), row("b", "B", None, 2)]);
     }
 
@@ -440,21 +430,21 @@ on_every_database! {
         database.run(CREATE);
         let conn = &mut database.conn;
         let texts = [Generic { sku: "a", name: "A" }, Generic { sku: "b", name: "B" }];
-        assert_eq!(save(conn, &texts).unwrap(), 2);
+        assert_eq!(wait(Generic::bulk_upsert(conn, &texts)).unwrap(), 2);
         assert_eq!(rows(conn), [row("a", "A", None, 7), row("b", "B", None, 7)]);
         let states = [
             Generic { sku: "b", name: State::Sold },
             Generic { sku: "c", name: State::New },
         ];
-        assert_eq!(save(conn, &states).unwrap(), 2);
+        assert_eq!(wait(Generic::bulk_upsert(conn, &states)).unwrap(), 2);
         assert_eq!(
             rows(conn),
             [row("a", "A", None, 7), row("b", "sold", None, 7), row("c", "new", None, 7)]
         );
 
-        assert_eq!(Bounded::bulk_upsert(conn, [Bounded { sku: "a", stock: 1 }]).unwrap(), 1);
+        assert_eq!(wait(Bounded::bulk_upsert(conn, [Bounded { sku: "a", stock: 1 }])).unwrap(), 1);
         let bounded = Bounded { sku: String::from("b"), stock: Stock(2) };
-        assert_eq!(bounded.upsert(conn).unwrap(), 1);
+        assert_eq!(wait(bounded.upsert(conn)).unwrap(), 1);
         assert_eq!(
             rows(conn),
             [row("a", "A", None, 1), row("b", "sold", None, 2), row("c", "new", None, 7)]
@@ -469,9 +459,9 @@ on_every_database! {
             Const { sku: "a", name: Repeated::<2>('a') },
             Const { sku: "b", name: Repeated('b') },
         ];
-        assert_eq!(Const::bulk_upsert(conn, two).unwrap(), 2);
+        assert_eq!(wait(Const::bulk_upsert(conn, two)).unwrap(), 2);
         assert_eq!(rows(conn), [row("a", "aa", None, 7), row("b", "bb", None, 7)]);
-        assert_eq!(Const { sku: "b", name: Repeated::<3>('c') }.upsert(conn).unwrap(), 1);
+        assert_eq!(wait(Const { sku: "b", name: Repeated::<3>('c') }.upsert(conn)).unwrap(), 1);
         assert_eq!(rows(conn), [row("a", "aa", None, 7), row("b", "ccc", None, 7)]);
     }
 
@@ -480,9 +470,9 @@ on_every_database! {
         database.run(CREATE);
         let conn = &mut database.conn;
         let tuples = [Tuple(1, "a", "A"), Tuple(2, "b", "B")];
-        assert_eq!(Tuple::bulk_upsert(conn, &tuples).unwrap(), 2);
+        assert_eq!(wait(Tuple::bulk_upsert(conn, &tuples)).unwrap(), 2);
         assert_eq!(rows(conn), [row("a", "A", None, 1), row("b", "B", None, 2)]);
-        assert_eq!(Tuple::bulk_upsert(conn, [Tuple(3, "b", "kept")]).unwrap(), 1);
+        assert_eq!(wait(Tuple::bulk_upsert(conn, [Tuple(3, "b", "kept")])).unwrap(), 1);
         assert_eq!(rows(conn), [row("a", "A", None, 1), row("b", "B", None, 3)]);
     }
 
@@ -492,9 +482,9 @@ on_every_database! {
         database.run(CREATE);
         let conn = &mut database.conn;
         let models = [Renamed { number: "a", sku: "A" }, Renamed { number: "b", sku: "B" }];
-        assert_eq!(Renamed::bulk_upsert(conn, &models).unwrap(), 2);
+        assert_eq!(wait(Renamed::bulk_upsert(conn, &models)).unwrap(), 2);
         assert_eq!(rows(conn), [row("a", "A", None, 7), row("b", "B", None, 7)]);
-        assert_eq!(Renamed { number: "a", sku: "AA" }.upsert(conn).unwrap(), 1);
+        assert_eq!(wait(Renamed { number: "a", sku: "AA" }.upsert(conn)).unwrap(), 1);
         assert_eq!(rows(conn), [row("a", "AA", None, 7), row("b", "B", None, 7)]);
     }
 
@@ -512,7 +502,7 @@ on_every_database! {
             model("b", State::New, Some(State::Sold), -1),
             model("a", State::New, None, 2),
         ];
-        assert_eq!(Newtypes::bulk_upsert(conn, &models).unwrap(), 2);
+        assert_eq!(wait(Newtypes::bulk_upsert(conn, &models)).unwrap(), 2);
         assert_eq!(rows(conn), [row("a", "new", None, 2), row("b", "new", Some("sold"), -1)]);
         // The first one of the same key is as if it had been written.
         let models = [
@@ -520,7 +510,7 @@ on_every_database! {
             model("c", State::New, None, 6),
             model("b", State::Sold, None, 7),
         ];
-        assert_eq!(Newtypes::bulk_upsert(conn, &models).unwrap(), 3);
+        assert_eq!(wait(Newtypes::bulk_upsert(conn, &models)).unwrap(), 3);
         assert_eq!(
             rows(conn),
             [row("a", "new", None, 2), row("b", "sold", None, 7), row("c", "new", None, 6)]
@@ -535,7 +525,7 @@ on_every_database! {
             ByState { sku: State::Sold, stock: Some(Stock(1)) },
             ByState { sku: State::New, stock: None },
         ];
-        assert_eq!(ByState::bulk_upsert(conn, &models).unwrap(), 2);
+        assert_eq!(wait(ByState::bulk_upsert(conn, &models)).unwrap(), 2);
         assert_eq!(
             rows(conn),
             [row("new", "unnamed", None, 7), row("sold", "unnamed", None, 1)]
@@ -546,7 +536,7 @@ on_every_database! {
             ByState { sku: State::New, stock: Some(Stock(3)) },
         ];
         // The row that is there and supplies nothing but its key is left alone.
-        assert_eq!(ByState::bulk_upsert(conn, &models).unwrap(), 2);
+        assert_eq!(wait(ByState::bulk_upsert(conn, &models)).unwrap(), 2);
         assert_eq!(
             rows(conn),
             [row("new", "unnamed", None, 3), row("sold", "unnamed", None, 1)]
@@ -563,10 +553,10 @@ on_every_database! {
             stock,
         };
         let models = [model("a", "A", Some("l"), 1), model("b", "B", None, 2)];
-        assert_eq!(Plain::bulk_upsert(conn, &models).unwrap(), 2);
+        assert_eq!(wait(Plain::bulk_upsert(conn, &models)).unwrap(), 2);
         assert_eq!(rows(conn), [row("a", "A", Some("l"), 1), row("b", "B", None, 2)]);
         let models = [model("a", "AA", None, 3), model("c", "C", None, 4)];
-        assert_eq!(Plain::bulk_upsert(conn, models).unwrap(), 2);
+        assert_eq!(wait(Plain::bulk_upsert(conn, models)).unwrap(), 2);
         assert_eq!(
             rows(conn),
             [row("a", "AA", Some("l"), 3), row("b", "B", None, 2), row("c", "C", None, 4)]
@@ -582,11 +572,11 @@ on_every_database! {
             WithLifetime { names: &names, sku: "a" },
             WithLifetime { names: &names, sku: "b" },
         ];
-        assert_eq!(WithLifetime::bulk_upsert(conn, &models).unwrap(), 2);
+        assert_eq!(wait(WithLifetime::bulk_upsert(conn, &models)).unwrap(), 2);
         assert_eq!(rows(conn), [row("a", "A", Some("l"), 7), row("b", "A", Some("l"), 7)]);
         let name = String::from("B");
         let names = BorrowedNames { name: &name, label: None };
-        assert_eq!(WithLifetime { names: &names, sku: "b" }.upsert(conn).unwrap(), 1);
+        assert_eq!(wait(WithLifetime { names: &names, sku: "b" }.upsert(conn)).unwrap(), 1);
         assert_eq!(rows(conn), [row("a", "A", Some("l"), 7), row("b", "B", None, 7)]);
     }
 
@@ -598,14 +588,14 @@ on_every_database! {
             WithGeneric { sku: "a", rest: BorrowedNames { name: "A", label: None } },
             WithGeneric { sku: "b", rest: BorrowedNames { name: "B", label: Some("l") } },
         ];
-        assert_eq!(WithGeneric::bulk_upsert(conn, &models).unwrap(), 2);
+        assert_eq!(wait(WithGeneric::bulk_upsert(conn, &models)).unwrap(), 2);
         assert_eq!(rows(conn), [row("a", "A", None, 7), row("b", "B", Some("l"), 7)]);
         let models = [
             WithGeneric { sku: "b", rest: OneColumn(Stock(1)) },
             WithGeneric { sku: "c", rest: OneColumn(Stock(2)) },
         ];
-        assert_eq!(WithGeneric::bulk_upsert(conn, &models).unwrap(), 2);
-        assert_eq!(WithGeneric { sku: "a", rest: OneColumn(3) }.upsert(conn).unwrap(), 1);
+        assert_eq!(wait(WithGeneric::bulk_upsert(conn, &models)).unwrap(), 2);
+        assert_eq!(wait(WithGeneric { sku: "a", rest: OneColumn(3) }.upsert(conn)).unwrap(), 1);
         assert_eq!(
             rows(conn),
             [row("a", "A", None, 3), row("b", "B", Some("l"), 1), row("c", "unnamed", None, 2)]
@@ -621,7 +611,7 @@ on_every_database! {
             middle: Middle { stock, inner: Inner { sku: Lower(sku) }, name },
         };
         let models = [model("A", "A", Some("l"), 1), model("b", "B", None, 2)];
-        assert_eq!(Outer::bulk_upsert(conn, &models).unwrap(), 2);
+        assert_eq!(wait(Outer::bulk_upsert(conn, &models)).unwrap(), 2);
         assert_eq!(rows(conn), [row("a", "A", Some("l"), 1), row("b", "B", None, 2)]);
         let models = [
             model("B", "B1", Some("kept"), 3),
@@ -629,7 +619,7 @@ on_every_database! {
             model("b", "B2", None, 5),
             model("c", "C2", Some("second"), 6),
         ];
-        assert_eq!(Outer::bulk_upsert(conn, &models).unwrap(), 4);
+        assert_eq!(wait(Outer::bulk_upsert(conn, &models)).unwrap(), 4);
         assert_eq!(
             rows(conn),
             [row("a", "A", Some("l"), 1), row("b", "B2", None, 5), row("c", "C2", Some("first"), 6)]
@@ -647,7 +637,7 @@ on_every_database! {
             stock: Wrapped(stock),
         };
         let models = [model("A", "A", "l", 1), model("b", "", "", 2)];
-        assert_eq!(Converted::bulk_upsert(conn, &models).unwrap(), 2);
+        assert_eq!(wait(Converted::bulk_upsert(conn, &models)).unwrap(), 2);
         assert_eq!(rows(conn), [row("a", "A", Some("l"), 1), row("b", "unnamed", None, 2)]);
         let models = [
             model("a", "", "", 3),
@@ -655,7 +645,7 @@ on_every_database! {
             model("C", "C", "", 5),
             model("c", "", "l", 6),
         ];
-        assert_eq!(Converted::bulk_upsert(conn, models).unwrap(), 4);
+        assert_eq!(wait(Converted::bulk_upsert(conn, models)).unwrap(), 4);
         assert_eq!(
             rows(conn),
             [row("a", "A", None, 3), row("b", "B", Some("l"), 4), row("c", "C", Some("l"), 6)]
@@ -667,10 +657,12 @@ on_every_database! {
         database.run(CREATE);
         let conn = &mut database.conn;
         let model = |sku, name| Skipping { stock: -1, sku, sum: vec![State::New], name };
-        assert_eq!(Skipping::bulk_upsert(conn, [model("a", "A"), model("b", "B")]).unwrap(), 2);
+        let models = [model("a", "A"), model("b", "B")];
+        assert_eq!(wait(Skipping::bulk_upsert(conn, models)).unwrap(), 2);
         assert_eq!(rows(conn), [row("a", "A", None, 7), row("b", "B", None, 7)]);
         diesel::update(products::table).set(products::stock.eq(9)).execute(conn).unwrap();
-        assert_eq!(Skipping::bulk_upsert(conn, [model("b", "BB"), model("c", "C")]).unwrap(), 2);
+        let models = [model("b", "BB"), model("c", "C")];
+        assert_eq!(wait(Skipping::bulk_upsert(conn, models)).unwrap(), 2);
         assert_eq!(
             rows(conn),
             [row("a", "A", None, 9), row("b", "BB", None, 9), row("c", "C", None, 7)]
@@ -687,14 +679,14 @@ on_every_database! {
             label: Some("l".to_owned()),
             stock: 1,
         });
-        assert_eq!(Beside::bulk_upsert(conn, &models).unwrap(), 2);
+        assert_eq!(wait(Beside::bulk_upsert(conn, &models)).unwrap(), 2);
         let all = products::table.order(products::sku);
         assert_eq!(all.load::<Beside>(conn).unwrap(), models);
         diesel::delete(products::table).execute(conn).unwrap();
         diesel::insert_into(products::table).values(&models[0]).execute(conn).unwrap();
         models[0].label = None;
         models[1].stock = 2;
-        assert_eq!(Beside::bulk_upsert(conn, &models).unwrap(), 2);
+        assert_eq!(wait(Beside::bulk_upsert(conn, &models)).unwrap(), 2);
         assert_eq!(all.load::<Beside>(conn).unwrap(), models);
         let target = products::table.find("b");
         models[1].name = "BB".to_owned();
@@ -708,19 +700,17 @@ on_every_database! {
         let conn = &mut database.conn;
         let import = |sku, name, stock| Import { sku, name, stock };
         let restock = |sku, name, stock| Restock { sku, name, stock };
-        assert_eq!(Import::bulk_upsert(conn, [import("a", "A", 1)]).unwrap(), 1);
-        assert_eq!(
-            Restock::bulk_upsert(conn, [restock("a", "kept", 2), restock("b", "B", 3)]).unwrap(),
-            2
-        );
+        assert_eq!(wait(Import::bulk_upsert(conn, [import("a", "A", 1)])).unwrap(), 1);
+        let restocks = [restock("a", "kept", 2), restock("b", "B", 3)];
+        assert_eq!(wait(Restock::bulk_upsert(conn, restocks)).unwrap(), 2);
         assert_eq!(rows(conn), [row("a", "A", None, 2), row("b", "B", None, 3)]);
         assert_eq!(
-            Import::bulk_upsert(conn, [import("b", "BB", 4), import("a", "AA", 5)]).unwrap(),
+            wait(Import::bulk_upsert(conn, [import("b", "BB", 4), import("a", "AA", 5)])).unwrap(),
             2
         );
         assert_eq!(rows(conn), [row("a", "AA", None, 2), row("b", "BB", None, 3)]);
         let announce = |sku| Announce { sku, label: Some("new") };
-        assert_eq!(Announce::bulk_upsert(conn, [announce("b"), announce("c")]).unwrap(), 1);
+        assert_eq!(wait(Announce::bulk_upsert(conn, [announce("b"), announce("c")])).unwrap(), 1);
         assert_eq!(
             rows(conn),
             [
@@ -788,7 +778,7 @@ mod keys {
                 price(1, "us", 20, Some("n")),
                 price(-2, "eu", 30, None),
             ];
-            assert_eq!(Price::bulk_upsert(conn, &prices).unwrap(), 3);
+            assert_eq!(wait(Price::bulk_upsert(conn, &prices)).unwrap(), 3);
             assert_eq!(
                 rows(conn),
                 [row(-2, "eu", 30, None), row(1, "eu", 10, None), row(1, "us", 20, Some("n"))]
@@ -799,7 +789,7 @@ mod keys {
                 price(-2, "eu", 31, Some("kept")),
                 price(2, "eu", 41, None),
             ];
-            assert_eq!(Price::bulk_upsert(conn, &prices).unwrap(), 4);
+            assert_eq!(wait(Price::bulk_upsert(conn, &prices)).unwrap(), 4);
             assert_eq!(
                 rows(conn),
                 [
@@ -884,7 +874,7 @@ mod nullable_keys {
                 contact(None, "c", 1),
                 contact(Some("x"), "d", 2),
             ];
-            assert_eq!(Contact::bulk_upsert(conn, &contacts).unwrap(), 4);
+            assert_eq!(wait(Contact::bulk_upsert(conn, &contacts)).unwrap(), 4);
             assert_eq!(
                 rows(conn),
                 [
@@ -901,7 +891,7 @@ mod nullable_keys {
                 contact(None, "g", 1),
                 contact(Some("x"), "h", 1),
             ];
-            assert_eq!(Contact::bulk_upsert(conn, &contacts).unwrap(), 4);
+            assert_eq!(wait(Contact::bulk_upsert(conn, &contacts)).unwrap(), 4);
             let new = |email: Option<&str>, name: &str| NewContact {
                 email: email.map(str::to_owned),
                 name: name.to_owned(),
@@ -909,7 +899,7 @@ mod nullable_keys {
                 visits: 1,
             };
             let contacts = [new(None, "i"), new(Some("x"), "j"), new(None, "k")];
-            assert_eq!(NewContact::bulk_upsert(conn, &contacts).unwrap(), 2);
+            assert_eq!(wait(NewContact::bulk_upsert(conn, &contacts)).unwrap(), 2);
             assert_eq!(
                 rows(conn),
                 [
@@ -1098,9 +1088,9 @@ mod names {
             let conn = &mut database.conn;
             let kind = |r#type, r#match, r#gen| Kind { r#type, r#match, r#gen };
             let kinds = [kind("a", 1, Some("x")), kind("b", 2, None)];
-            assert_eq!(Kind::bulk_upsert(conn, &kinds).unwrap(), 2);
+            assert_eq!(wait(Kind::bulk_upsert(conn, &kinds)).unwrap(), 2);
             let kinds = [kind("a", 3, None), kind("c", 4, None)];
-            assert_eq!(Kind::bulk_upsert(conn, &kinds).unwrap(), 2);
+            assert_eq!(wait(Kind::bulk_upsert(conn, &kinds)).unwrap(), 2);
             let rows: Vec<(String, i32, Option<String>)> =
                 kinds::table.order(kinds::r#type).load(conn).unwrap();
             assert_eq!(
@@ -1128,9 +1118,9 @@ mod names {
             let conn = &mut database.conn;
             let item = |order, name, sum, note| OddItem { order, name, sum, note };
             let items = [item(1, "a", 10, Some("n")), item(2, "b", 20, None)];
-            assert_eq!(OddItem::bulk_upsert(conn, &items).unwrap(), 2);
+            assert_eq!(wait(OddItem::bulk_upsert(conn, &items)).unwrap(), 2);
             let items = [item(3, "c", 30, None), item(1, "aa", 11, None)];
-            assert_eq!(OddItem::bulk_upsert(conn, &items).unwrap(), 2);
+            assert_eq!(wait(OddItem::bulk_upsert(conn, &items)).unwrap(), 2);
             let rows: Vec<(i32, String, i32, Option<String>)> =
                 odd_items::table.order(odd_items::order).load(conn).unwrap();
             assert_eq!(
@@ -1155,8 +1145,10 @@ mod names {
             ));
             let conn = &mut database.conn;
             let item = |id, name| QuotedItem { id, name };
-            assert_eq!(QuotedItem::bulk_upsert(conn, [item(1, "a"), item(2, "b")]).unwrap(), 2);
-            assert_eq!(QuotedItem::bulk_upsert(conn, [item(2, "bb"), item(3, "c")]).unwrap(), 2);
+            let items = [item(1, "a"), item(2, "b")];
+            assert_eq!(wait(QuotedItem::bulk_upsert(conn, items)).unwrap(), 2);
+            let items = [item(2, "bb"), item(3, "c")];
+            assert_eq!(wait(QuotedItem::bulk_upsert(conn, items)).unwrap(), 2);
             let rows: Vec<(i32, String)> =
                 quoted_items::table.order(quoted_items::id).load(conn).unwrap();
             assert_eq!(
@@ -1178,7 +1170,7 @@ mod names {
                 ],
             ));
             let conn = &mut database.conn;
-            let error = QuotedItem { id: 1, name: "a" }.upsert(conn).unwrap_err();
+            let error = wait(QuotedItem { id: 1, name: "a" }.upsert(conn)).unwrap_err();
             assert!(
                 matches!(error, upsert_core::Error::NoUniqueIndex { .. }),
                 "{error:?}"
@@ -1195,9 +1187,9 @@ mod names {
             let conn = &mut database.conn;
             let good = |sku, name, stock| Good { sku, name, stock };
             let goods = [good("a", "A", 1), good("b", "B", 2)];
-            assert_eq!(Good::bulk_upsert(conn, &goods).unwrap(), 2);
+            assert_eq!(wait(Good::bulk_upsert(conn, &goods)).unwrap(), 2);
             let goods = [good("b", "B1", 3), good("c", "C", 4), good("b", "B2", 5)];
-            assert_eq!(Good::bulk_upsert(conn, &goods).unwrap(), 3);
+            assert_eq!(wait(Good::bulk_upsert(conn, &goods)).unwrap(), 3);
             let rows: Vec<(String, String, i32)> =
                 goods::table.order(goods::sku).load(conn).unwrap();
             assert_eq!(
@@ -1376,7 +1368,7 @@ mod types {
                 (i64::MAX, true, i16::MAX, f32::MAX, f64::MAX, Some((0..=255).collect())),
             ];
             let models: Vec<_> = rows.iter().map(Numbers::from).collect();
-            assert_eq!(Numbers::bulk_upsert(conn, &models).unwrap(), 5);
+            assert_eq!(wait(Numbers::bulk_upsert(conn, &models)).unwrap(), 5);
             let all = numbers::table.order(numbers::id);
             assert_eq!(all.load::<Number>(conn).unwrap(), rows);
             // Each has the values of its opposite.
@@ -1392,7 +1384,7 @@ mod types {
             }
             rows.push((i64::MAX - 1, false, 2, 16_777_216.0, 0.1 + 0.2, None));
             let models: Vec<_> = rows.iter().map(Numbers::from).collect();
-            assert_eq!(Numbers::bulk_upsert(conn, &models).unwrap(), 6);
+            assert_eq!(wait(Numbers::bulk_upsert(conn, &models)).unwrap(), 6);
             rows.sort_by_key(|row| row.0);
             assert_eq!(all.load::<Number>(conn).unwrap(), rows);
         }
@@ -1404,10 +1396,10 @@ mod types {
             );
             let conn = &mut database.conn;
             let models = [Flag { flag: true, count: i64::MAX }];
-            assert_eq!(Flag::bulk_upsert(conn, models).unwrap(), 1);
+            assert_eq!(wait(Flag::bulk_upsert(conn, models)).unwrap(), 1);
             let flag = |flag, count| Flag { flag, count };
             let models = [flag(true, 1), flag(false, 2), flag(true, i64::MIN)];
-            assert_eq!(Flag::bulk_upsert(conn, models).unwrap(), 3);
+            assert_eq!(wait(Flag::bulk_upsert(conn, models)).unwrap(), 3);
             let rows: Vec<(bool, i64)> = flags::table.order(flags::flag).load(conn).unwrap();
             assert_eq!(rows, [(false, 2), (true, i64::MIN)]);
         }
@@ -1421,7 +1413,7 @@ mod types {
             let codes: [&[u8]; 9] =
                 [b"", b"\0", b"\0\0", b"\0\x01", b"A", b"A ", b"a", b"a\0", b"\xff\xfe"];
             let blobs = (0..).zip(codes).map(|(value, code)| Blob { code, value });
-            assert_eq!(Blob::bulk_upsert(conn, blobs).unwrap(), 9);
+            assert_eq!(wait(Blob::bulk_upsert(conn, blobs)).unwrap(), 9);
             let all = blobs::table.order(blobs::code);
             let mut expected: Vec<_> = codes.map(<[u8]>::to_vec).into_iter().zip(0..).collect();
             assert_eq!(all.load::<(Vec<u8>, i32)>(conn).unwrap(), expected);
@@ -1431,10 +1423,10 @@ mod types {
             }
             let blobs = expected.iter().rev();
             let blobs = blobs.map(|(code, value)| Blob { code: code.clone(), value: *value });
-            assert_eq!(Blob::bulk_upsert(conn, blobs).unwrap(), 9);
+            assert_eq!(wait(Blob::bulk_upsert(conn, blobs)).unwrap(), 9);
             let array = |array, value| Array { array, value };
             let arrays = [array([0, 1], 20), array([9, 9], 21), array([0, 1], 22)];
-            assert_eq!(Array::bulk_upsert(conn, arrays).unwrap(), 3);
+            assert_eq!(wait(Array::bulk_upsert(conn, arrays)).unwrap(), 3);
             expected[3].1 = 22;
             expected.insert(4, (vec![9, 9], 21));
             assert_eq!(all.load::<(Vec<u8>, i32)>(conn).unwrap(), expected);
@@ -1452,7 +1444,7 @@ mod types {
                 event(time(0, 123_456_000), "b"),
                 event(time(0, 123_457_000), "c"),
             ];
-            assert_eq!(Event::bulk_upsert(conn, &events).unwrap(), 3);
+            assert_eq!(wait(Event::bulk_upsert(conn, &events)).unwrap(), 3);
             let all = events::table.order(events::at);
             assert_eq!(
                 all.load::<(NaiveDateTime, String)>(conn).unwrap(),
@@ -1463,7 +1455,7 @@ mod types {
                 ]
             );
             let events = [event(time(0, 123_457_000), "d"), event(time(2, 0), "e")];
-            assert_eq!(Event::bulk_upsert(conn, &events).unwrap(), 2);
+            assert_eq!(wait(Event::bulk_upsert(conn, &events)).unwrap(), 2);
             assert_eq!(
                 all.load::<(NaiveDateTime, String)>(conn).unwrap(),
                 [
@@ -1488,7 +1480,7 @@ mod types {
                 event(time(0, 123_456_200), "b"),
                 event(time(0, 123_456_000), "c"),
             ];
-            assert_eq!(Event::bulk_upsert(conn, &events).unwrap(), 3);
+            assert_eq!(wait(Event::bulk_upsert(conn, &events)).unwrap(), 3);
             let kept = if system::SYSTEM == System::Sqlite {
                 vec![
                     (time(0, 123_456_000), "c".to_owned()),
@@ -1500,7 +1492,7 @@ mod types {
             };
             let all = events::table.order(events::at);
             assert_eq!(all.load::<(NaiveDateTime, String)>(conn).unwrap(), kept);
-            assert_eq!(event(time(0, 123_456_200), "d").upsert(conn).unwrap(), 1);
+            assert_eq!(wait(event(time(0, 123_456_200), "d").upsert(conn)).unwrap(), 1);
             let mut updated = kept;
             updated.last_mut().unwrap().1 = "d".to_owned();
             assert_eq!(all.load::<(NaiveDateTime, String)>(conn).unwrap(), updated);
@@ -1515,7 +1507,7 @@ mod types {
             let future = NaiveDate::from_ymd_opt(9999, 12, 31).unwrap();
             let model = |day, seen| Day { day, seen };
             let models = [model(day(2), None), model(ancient, Some(seen)), model(day(1), None)];
-            assert_eq!(Day::bulk_upsert(conn, &models).unwrap(), 3);
+            assert_eq!(wait(Day::bulk_upsert(conn, &models)).unwrap(), 3);
             let all = days::table.order(days::day);
             assert_eq!(
                 all.load::<(NaiveDate, Option<NaiveDateTime>)>(conn).unwrap(),
@@ -1527,7 +1519,7 @@ mod types {
                 model(ancient, None),
                 model(future, Some(seen)),
             ];
-            assert_eq!(Day::bulk_upsert(conn, &models).unwrap(), 4);
+            assert_eq!(wait(Day::bulk_upsert(conn, &models)).unwrap(), 4);
             assert_eq!(
                 all.load::<(NaiveDate, Option<NaiveDateTime>)>(conn).unwrap(),
                 [(ancient, None), (day(1), None), (day(2), Some(seen)), (future, Some(seen))]
@@ -1577,11 +1569,11 @@ macro_rules! wide_table {
                     ));
                     let conn = &mut database.conn;
                     let rows = [wide(1, 100), wide(2, 200)];
-                    assert_eq!(Wide::bulk_upsert(conn, &rows).unwrap(), 2);
+                    assert_eq!(wait(Wide::bulk_upsert(conn, &rows)).unwrap(), 2);
                     let all = wide::table.order(wide::id);
                     assert_eq!(all.load::<Wide>(conn).unwrap(), rows);
                     let rows = [wide(2, 300), wide(3, 400), wide(3, 500)];
-                    assert_eq!(Wide::bulk_upsert(conn, &rows).unwrap(), 3);
+                    assert_eq!(wait(Wide::bulk_upsert(conn, &rows)).unwrap(), 3);
                     assert_eq!(
                         all.load::<Wide>(conn).unwrap(),
                         [wide(1, 100), wide(2, 300), wide(3, 500)]

@@ -180,6 +180,21 @@ on_every_database! {
     }
 
     #[test]
+    fn a_call_in_a_transaction_sets_a_savepoint(database) {
+        database.run(CREATE);
+        let conn = &mut database.conn;
+        let recorder = Recorder::of(conn);
+        conn.transaction(|conn| upsert(counters(0..3, 1)).chunk_size(1).execute(conn)).unwrap();
+        let transactions: Vec<_> = recorder
+            .take()
+            .into_iter()
+            .filter(|event| !matches!(event, Event::Query(_) | Event::Cache(_)))
+            .collect();
+        assert_eq!(transactions, [Event::Begin, Event::Begin, Event::Commit, Event::Commit]);
+        assert_eq!(rows(conn), (0..3).map(|id| (id, 1, 7)).collect::<Vec<_>>());
+    }
+
+    #[test]
     fn several_statements_are_one_transaction(database) {
         database.run(CREATE);
         let conn = &mut database.conn;

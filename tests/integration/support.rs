@@ -192,7 +192,7 @@ pub(crate) mod sqlite {
     /// How many cases a property is tried with.
     pub(crate) const CASES: u32 = 2000;
 
-    pub(crate) type Conn = SqliteConnection;
+    pub(crate) use crate::api::SqliteConnection as Conn;
 
     /// A database file of its own, removed at the end.
     pub(crate) struct TestDatabase {
@@ -246,7 +246,7 @@ pub(crate) mod sqlite {
     }
 
     fn connect(url: &str) -> Conn {
-        let mut conn = SqliteConnection::establish(url).unwrap();
+        let mut conn = Conn::establish(url).unwrap();
         conn.batch_execute(
             "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; \
              PRAGMA foreign_keys = ON;",
@@ -265,7 +265,7 @@ pub(crate) mod postgres {
     /// How many cases a property is tried with.
     pub(crate) const CASES: u32 = 200;
 
-    pub(crate) type Conn = PgConnection;
+    pub(crate) use crate::api::PgConnection as Conn;
 
     /// A schema of its own, dropped at the end.
     pub(crate) struct TestDatabase {
@@ -278,13 +278,13 @@ pub(crate) mod postgres {
         pub(crate) fn new() -> Self {
             let schema = unique_name();
             let base = server("PG_DATABASE_URL");
-            let mut conn = PgConnection::establish(&base).unwrap();
+            let mut conn = Conn::establish(&base).unwrap();
             conn.batch_execute(&format!("CREATE SCHEMA {schema}"))
                 .unwrap();
             let separator = if base.contains('?') { '&' } else { '?' };
             let url = format!("{base}{separator}options=-csearch_path%3D{schema}");
             Self {
-                conn: PgConnection::establish(&url).unwrap(),
+                conn: Conn::establish(&url).unwrap(),
                 url,
                 schema,
             }
@@ -297,7 +297,7 @@ pub(crate) mod postgres {
 
         /// One more connection to this database.
         pub(crate) fn connect(&self) -> Conn {
-            PgConnection::establish(&self.url).unwrap()
+            Conn::establish(&self.url).unwrap()
         }
 
         pub(crate) fn run(&mut self, sql: &str) {
@@ -313,7 +313,7 @@ pub(crate) mod postgres {
 
     impl ExtensionLock {
         pub(crate) fn take() -> Self {
-            let mut conn = PgConnection::establish(&server("PG_DATABASE_URL")).unwrap();
+            let mut conn = Conn::establish(&server("PG_DATABASE_URL")).unwrap();
             conn.batch_execute("SELECT pg_advisory_lock(hashtext('upsert extensions'))")
                 .unwrap();
             Self(conn)
@@ -344,7 +344,7 @@ pub(crate) mod postgres {
                 "SET client_min_messages = warning; DROP SCHEMA {} CASCADE",
                 self.schema
             );
-            if let Ok(mut conn) = PgConnection::establish(&self.url) {
+            if let Ok(mut conn) = Conn::establish(&self.url) {
                 let _ = self.conn.batch_execute("ROLLBACK");
                 let _ = conn.batch_execute(&drop_schema);
             }
@@ -361,7 +361,7 @@ pub(crate) mod mysql {
     /// How many cases a property is tried with.
     pub(crate) const CASES: u32 = 200;
 
-    pub(crate) type Conn = MysqlConnection;
+    pub(crate) use crate::api::MysqlConnection as Conn;
 
     /// A database of its own, dropped at the end.
     pub(crate) struct TestDatabase {
@@ -374,13 +374,13 @@ pub(crate) mod mysql {
         pub(crate) fn new() -> Self {
             let name = unique_name();
             let base = server("MYSQL_DATABASE_URL");
-            let mut conn = MysqlConnection::establish(&base).unwrap();
+            let mut conn = Conn::establish(&base).unwrap();
             conn.batch_execute(&format!("CREATE DATABASE {name} CHARACTER SET utf8mb4"))
                 .unwrap();
             let (server, _) = base.rsplit_once('/').unwrap();
             let url = format!("{server}/{name}");
             Self {
-                conn: MysqlConnection::establish(&url).unwrap(),
+                conn: Conn::establish(&url).unwrap(),
                 url,
                 name,
             }
@@ -393,7 +393,7 @@ pub(crate) mod mysql {
 
         /// One more connection to this database.
         pub(crate) fn connect(&self) -> Conn {
-            MysqlConnection::establish(&self.url).unwrap()
+            Conn::establish(&self.url).unwrap()
         }
 
         pub(crate) fn run(&mut self, sql: &str) {
@@ -404,7 +404,7 @@ pub(crate) mod mysql {
     impl Drop for TestDatabase {
         fn drop(&mut self) {
             let _ = self.conn.batch_execute("ROLLBACK");
-            if let Ok(mut conn) = MysqlConnection::establish(&self.url) {
+            if let Ok(mut conn) = Conn::establish(&self.url) {
                 let _ = conn.batch_execute(&format!("DROP DATABASE {}", self.name));
             }
         }

@@ -3,6 +3,9 @@
 //! Each is the table, the model, and calls one after another with the whole
 //! table after each. Columns that do not matter are left out.
 
+#[allow(dead_code, unused_imports)]
+#[path = "../integration/api.rs"]
+mod api;
 mod aptos;
 mod crates_io;
 mod emi;

@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::marker::PhantomData;
 
 use diesel::connection::{Connection, LoadConnection};
 
@@ -12,6 +13,8 @@ use crate::model::{Model, plain};
 use crate::outcome::Outcome;
 use crate::overrides::{Overrides, Overriding, override_methods};
 use crate::returning::{Loads, Nothing, OfRow, Returning, ReturningOld, Slot, Unread, Wanted};
+use crate::session::blocking::BlockingSession;
+use crate::session::{LoadSession, LoadsFrom, Session, now};
 use crate::sql::sql_of;
 use crate::statement::{Batch, UpsertStatement};
 use crate::upsertable::{BindFields, Upsertable};
@@ -52,18 +55,23 @@ where
 ///
 /// `O` is the list of what the call overrides; it is always inferred.
 #[must_use = "a call does nothing until it is executed"]
-pub struct Upsert<'f, B, R: Upsertable, O = ()> {
+pub struct Upsert<'f, B, R: Upsertable, O = (), M = Blocking> {
     batch: Batch<B, R>,
     options: Options<'f>,
     overrides: O,
+    mode: PhantomData<fn() -> M>,
 }
+
+/// A call on a blocking connection, one of Diesel's own.
+#[derive(Debug)]
+pub enum Blocking {}
 
 /// The options of a call.
 #[derive(Default)]
 pub(crate) struct Options<'f> {
     pub(crate) duplicates: Duplicates,
     pub(crate) chunk_size: Option<usize>,
-    pub(crate) progress: Option<Box<dyn FnMut(Progress) + 'f>>,
+    pub(crate) progress: Option<Box<dyn FnMut(Progress) + Send + 'f>>,
 }
 
 /// What becomes of input rows that have the same conflict key.
@@ -102,7 +110,7 @@ pub struct Progress {
     pub total: usize,
 }
 
-impl<B, R> Upsert<'_, B, R>
+impl<B, R, M> Upsert<'_, B, R, (), M>
 where
     B: Borrow<R>,
     R: Upsertable,
@@ -112,24 +120,26 @@ where
             batch: Batch::new(rows),
             options: Options::default(),
             overrides: (),
+            mode: PhantomData,
         }
     }
 }
 
-impl<'f, B, R, O> Upsert<'f, B, R, O>
+impl<'f, B, R, O, M> Upsert<'f, B, R, O, M>
 where
     B: Borrow<R>,
     R: Upsertable,
 {
-    fn with<Next>(self, next: Next) -> Upsert<'f, B, R, (O, Next)> {
+    fn with<Next>(self, next: Next) -> Upsert<'f, B, R, (O, Next), M> {
         Upsert {
             batch: self.batch,
             options: self.options,
             overrides: (self.overrides, next),
+            mode: PhantomData,
         }
     }
 
-    override_methods!(Upsert<'f, B, R>);
+    override_methods!(Upsert<'f, B, R, O, M>);
 
     /// Chooses what becomes of input rows that have the same conflict key; by
     /// default [`Duplicates::InOrder`].
@@ -155,94 +165,9 @@ where
     /// call fails later, none of it stays. If PostgreSQL finds keys equal that
     /// were sent as different ones, the call starts again, and so does the
     /// count.
-    pub fn on_progress(mut self, report: impl FnMut(Progress) + 'f) -> Self {
+    pub fn on_progress(mut self, report: impl FnMut(Progress) + Send + 'f) -> Self {
         self.options.progress = Some(Box::new(report));
         self
-    }
-
-    /// Sends the rows, and returns how many of them were inserted or updated.
-    ///
-    /// See [`Upsertable::bulk_upsert`] for what is promised.
-    ///
-    /// # Errors
-    ///
-    /// Any [`Error`](crate::Error); nothing of the call is then in the table.
-    pub fn execute<'o, C>(self, conn: &mut C) -> Result<usize>
-    where
-        C: Connection,
-        C::Backend: Dialect,
-        R: BindFields<C::Backend>,
-        O: Overrides<'o, C::Backend>,
-    {
-        let Self {
-            batch,
-            mut options,
-            overrides,
-        } = self;
-        if batch.len() == 0 {
-            return Ok(0);
-        }
-        let model = Model::of::<R>(Overriding::of(overrides))?;
-        engine::run(conn, &batch, &model, &mut options)
-    }
-
-    /// Sends the rows, and returns what became of each of them, in the order of
-    /// the input: inserted, updated, unchanged or skipped.
-    ///
-    /// Input rows with the same key have one action each, as if they were applied
-    /// one by one.
-    ///
-    /// On PostgreSQL a statement returns what it wrote, with the row's number:
-    ///
-    /// ```sql
-    /// INSERT INTO "products" ("sku", "name")
-    /// SELECT "sku", "name" FROM (VALUES (0, $1, $2), (1, $3, $4)) AS __upsert_rows (__upsert_row, "sku", "name")
-    /// WHERE pg_catalog.set_config('upsert.row', (__upsert_row * 4)::pg_catalog.text, TRUE) IS NOT NULL
-    /// ON CONFLICT ("sku") DO UPDATE SET "name" = excluded."name" WHERE ..
-    /// RETURNING pg_catalog.current_setting('upsert.row')::pg_catalog.int8, 0
-    /// ```
-    ///
-    /// On MySQL and MariaDB the clause writes a log into a variable of the session,
-    /// `@upsert_log`, which is read after it. On SQLite, where nobody else writes,
-    /// the rows are looked up before they are written.
-    ///
-    /// [`returning`](Upsert::returning) returns the rows too.
-    ///
-    /// # Errors
-    ///
-    /// Any [`Error`](crate::Error); nothing of the call is then in the table.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # include!("doctest_setup.rs");
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let conn = &mut connection();
-    /// use upsert_core::{Action, upsert};
-    ///
-    /// let rows = [
-    ///     Product { sku: "a", name: "Apple" },
-    ///     Product { sku: "b", name: "Bread" },
-    ///     Product { sku: "a", name: "Apple" },
-    /// ];
-    /// let outcome = upsert(&rows).skip_unchanged(true).outcome(conn)?;
-    /// assert_eq!(
-    ///     outcome.actions(),
-    ///     [Action::Inserted, Action::Inserted, Action::Unchanged],
-    /// );
-    /// assert_eq!(outcome.to_string(), "2 inserted, 1 unchanged");
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn outcome<'o, C>(self, conn: &mut C) -> Result<Outcome>
-    where
-        C: LoadConnection,
-        C::Backend: Outcomes,
-        R: BindFields<C::Backend>,
-        O: Overrides<'o, C::Backend>,
-    {
-        let slots: Vec<Slot<Unread>> = self.results(conn, &Nothing, Wanted::ACTIONS)?;
-        Ok(slots.into_iter().map(|slot| slot.action).collect())
     }
 
     /// Returns something of each row: columns, tuples of them, or
@@ -285,7 +210,7 @@ where
     /// # Ok(())
     /// # }
     /// ```
-    pub fn returning<E>(self, returning: E) -> Returning<'f, B, R, O, E>
+    pub fn returning<E>(self, returning: E) -> Returning<'f, B, R, O, E, M>
     where
         E: OfRow<R::Table>,
     {
@@ -319,7 +244,7 @@ where
     /// # Ok(())
     /// # }
     /// ```
-    pub fn returning_old<E>(self, returning: E) -> ReturningOld<'f, B, R, O, E>
+    pub fn returning_old<E>(self, returning: E) -> ReturningOld<'f, B, R, O, E, M>
     where
         E: OfRow<R::Table>,
     {
@@ -329,29 +254,21 @@ where
         }
     }
 
-    pub(crate) fn results<'o, C, E, U>(
-        self,
-        conn: &mut C,
-        returning: &E,
-        wanted: Wanted,
-    ) -> Result<Vec<Slot<U>>>
+    /// The call on the database `DB`; `None` if it has no rows.
+    pub(crate) fn prepare<'o, DB>(self) -> Result<Option<Prepared<'f, 'o, DB, B, R>>>
     where
-        C: LoadConnection,
-        C::Backend: Outcomes,
-        R: BindFields<C::Backend>,
-        O: Overrides<'o, C::Backend>,
-        E: Loads<C, U>,
+        DB: Dialect,
+        R: BindFields<DB>,
+        O: Overrides<'o, DB>,
     {
-        let Self {
-            batch,
-            mut options,
-            overrides,
-        } = self;
-        if batch.len() == 0 {
-            return Ok(Vec::new());
+        if self.batch.len() == 0 {
+            return Ok(None);
         }
-        let model = Model::of::<R>(Overriding::of(overrides))?;
-        engine::results::run(conn, &batch, &model, &mut options, returning, wanted)
+        Ok(Some(Prepared {
+            batch: self.batch,
+            model: Model::of::<R>(Overriding::of(self.overrides))?,
+            options: self.options,
+        }))
     }
 
     /// Refuses a call that has not exactly one row.
@@ -414,7 +331,146 @@ where
     }
 }
 
-impl<B, R: Upsertable, O> fmt::Debug for Upsert<'_, B, R, O> {
+impl<B, R, O> Upsert<'_, B, R, O>
+where
+    B: Borrow<R>,
+    R: Upsertable,
+{
+    /// Sends the rows, and returns how many of them were inserted or updated.
+    ///
+    /// See [`Upsertable::bulk_upsert`] for what is promised.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](crate::Error); nothing of the call is then in the table.
+    pub fn execute<'o, C>(self, conn: &mut C) -> Result<usize>
+    where
+        C: Connection,
+        C::Backend: Dialect,
+        R: BindFields<C::Backend>,
+        O: Overrides<'o, C::Backend>,
+    {
+        match self.prepare()? {
+            Some(call) => now(call.execute(&mut BlockingSession(conn))),
+            None => Ok(0),
+        }
+    }
+
+    /// Sends the rows, and returns what became of each of them, in the order of
+    /// the input: inserted, updated, unchanged or skipped.
+    ///
+    /// Input rows with the same key have one action each, as if they were applied
+    /// one by one.
+    ///
+    /// On PostgreSQL a statement returns what it wrote, with the row's number:
+    ///
+    /// ```sql
+    /// INSERT INTO "products" ("sku", "name")
+    /// SELECT "sku", "name" FROM (VALUES (0, $1, $2), (1, $3, $4)) AS __upsert_rows (__upsert_row, "sku", "name")
+    /// WHERE pg_catalog.set_config('upsert.row', (__upsert_row * 4)::pg_catalog.text, TRUE) IS NOT NULL
+    /// ON CONFLICT ("sku") DO UPDATE SET "name" = excluded."name" WHERE ..
+    /// RETURNING pg_catalog.current_setting('upsert.row')::pg_catalog.int8, 0
+    /// ```
+    ///
+    /// On MySQL and MariaDB the clause writes a log into a variable of the session,
+    /// `@upsert_log`, which is read after it. On SQLite, where nobody else writes,
+    /// the rows are looked up before they are written.
+    ///
+    /// [`returning`](Upsert::returning) returns the rows too.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](crate::Error); nothing of the call is then in the table.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!("doctest_setup.rs");
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let conn = &mut connection();
+    /// use upsert_core::{Action, upsert};
+    ///
+    /// let rows = [
+    ///     Product { sku: "a", name: "Apple" },
+    ///     Product { sku: "b", name: "Bread" },
+    ///     Product { sku: "a", name: "Apple" },
+    /// ];
+    /// let outcome = upsert(&rows).skip_unchanged(true).outcome(conn)?;
+    /// assert_eq!(
+    ///     outcome.actions(),
+    ///     [Action::Inserted, Action::Inserted, Action::Unchanged],
+    /// );
+    /// assert_eq!(outcome.to_string(), "2 inserted, 1 unchanged");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn outcome<'o, C>(self, conn: &mut C) -> Result<Outcome>
+    where
+        C: LoadConnection,
+        C::Backend: Outcomes,
+        R: BindFields<C::Backend>,
+        O: Overrides<'o, C::Backend>,
+    {
+        let slots: Vec<Slot<Unread>> = self.results(conn, Nothing, Wanted::ACTIONS)?;
+        Ok(slots.into_iter().map(|slot| slot.action).collect())
+    }
+
+    pub(crate) fn results<'o, C, E, U>(
+        self,
+        conn: &mut C,
+        returning: E,
+        wanted: Wanted,
+    ) -> Result<Vec<Slot<U>>>
+    where
+        C: LoadConnection,
+        C::Backend: Outcomes,
+        R: BindFields<C::Backend>,
+        O: Overrides<'o, C::Backend>,
+        E: Loads<C, U>,
+    {
+        match self.prepare()? {
+            Some(call) => now(call.results(&mut BlockingSession(conn), returning, wanted)),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+/// A call that is ready to be sent, with at least one row.
+pub(crate) struct Prepared<'f, 'o, DB, B, R: Upsertable> {
+    batch: Batch<B, R>,
+    model: Model<'o, DB>,
+    options: Options<'f>,
+}
+
+impl<DB, B, R> Prepared<'_, '_, DB, B, R>
+where
+    DB: Dialect,
+    B: Borrow<R>,
+    R: Upsertable + BindFields<DB>,
+{
+    pub(crate) async fn execute<S>(mut self, session: &mut S) -> Result<usize>
+    where
+        S: Session<Backend = DB>,
+    {
+        engine::run(session, &self.batch, &self.model, &mut self.options).await
+    }
+
+    pub(crate) async fn results<S, E, U>(
+        mut self,
+        session: &mut S,
+        returning: E,
+        wanted: Wanted,
+    ) -> Result<Vec<Slot<U>>>
+    where
+        S: LoadSession<Backend = DB>,
+        E: LoadsFrom<S, U>,
+    {
+        let (batch, model, options) = (&self.batch, &self.model, &mut self.options);
+        engine::results::run(session, batch, model, options, &returning, wanted).await
+    }
+}
+
+impl<B, R: Upsertable, O, M> fmt::Debug for Upsert<'_, B, R, O, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Upsert")
             .field("duplicates", &self.options.duplicates)

@@ -6,19 +6,21 @@
 //! the engine's.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use diesel::backend::Backend;
-use diesel::connection::Connection;
 use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::result::{Error as DieselError, QueryResult};
 use diesel::serialize::ToSql;
-use diesel::sql_types::HasSqlType;
+use diesel::sql_types::{HasSqlType, SqlType};
 
 pub use self::clause::{
     Assignment, Condition, ConflictClause, Expr, TargetClause, push_condition, push_existing,
 };
-pub use self::outcomes::{KeyColumn, KeyColumns, Outcomes, Report, Rows};
+pub use self::outcomes::{KeyColumn, KeyColumns, KeyLookup, Outcomes, Report, Rows};
 pub use self::values::{Values, push_plain_sum, push_value};
+use crate::expression::Fragment;
+
 pub use crate::field::Rule;
 pub use crate::key::{Encoded, TypeKind};
 
@@ -61,6 +63,10 @@ pub trait Dialect: Backend<QueryBuilder: Default> + Default + 'static {
     /// The most rows in one statement, unless the call chooses another number.
     const MAX_ROWS: usize;
 
+    /// The most rows in one statement that has an array of values for each column,
+    /// unless the call chooses another number; 0 where there are no arrays.
+    const MAX_ARRAY_ROWS: usize = 0;
+
     /// Are the last rows of a call, which do not fill a statement, split into
     /// powers of two?
     ///
@@ -87,6 +93,13 @@ pub trait Dialect: Backend<QueryBuilder: Default> + Default + 'static {
     /// Where it does not, the i-th row with a key goes out in the i-th wave of
     /// statements.
     const APPLIES_ROWS_IN_ORDER: bool;
+
+    /// How a transaction begins that writes.
+    const BEGIN: &'static str = BEGIN;
+
+    /// What becomes of a statement when the future of an asynchronous call is
+    /// dropped; [`Breaks`](Dropped::Breaks) is true of any database.
+    const DROPPED: Dropped = Dropped::Breaks;
 
     /// Writes what stands behind the rows of `INSERT INTO .. VALUES ..`,
     /// beginning with a space.
@@ -126,6 +139,34 @@ pub trait Dialect: Backend<QueryBuilder: Default> + Default + 'static {
         query.walk_ast(out.reborrow())
     }
 
+    /// Do arrays of `ST` hold its values as they are?
+    #[must_use]
+    fn has_array<ST>() -> bool
+    where
+        ST: SqlType,
+        Self: HasSqlType<ST>,
+    {
+        false
+    }
+
+    /// Binds an array of a column's values, on a database with
+    /// [`MAX_ARRAY_ROWS`](Dialect::MAX_ARRAY_ROWS).
+    ///
+    /// # Errors
+    ///
+    /// By default always.
+    fn push_array<'b, ST, T>(values: &'b [T], out: &mut AstPass<'_, 'b, Self>) -> QueryResult<()>
+    where
+        ST: SqlType,
+        Self: HasSqlType<ST>,
+        T: ToSql<ST, Self>,
+    {
+        let _ = (values, out);
+        Err(DieselError::QueryBuilderError(
+            "the dialect has no arrays".into(),
+        ))
+    }
+
     /// Serializes `value` as it would be bound, and hands the bytes to
     /// [`Encoded::set_bytes`], or calls [`Encoded::set_null`].
     fn encode<ST, T>(value: &T, encoded: &mut Encoded) -> QueryResult<()>
@@ -156,62 +197,94 @@ pub trait Dialect: Backend<QueryBuilder: Default> + Default + 'static {
         }
     }
 
-    /// Makes the transaction that was just begun one that writes.
+    /// The question to the catalog about the conflict target of a call, or `None`
+    /// where it need not be asked.
     ///
-    /// By default nothing.
-    fn begin<C: Connection<Backend = Self>>(conn: &mut C) -> QueryResult<()> {
-        let _ = conn;
-        Ok(())
+    /// By default it is not asked: a database that needs a unique index says so
+    /// itself, and the keys are what [`key_part`](Dialect::key_part) says.
+    #[must_use]
+    fn inspect<'t>(target: &TargetLookup<'t>) -> Option<Question<'t, Self>> {
+        let _ = target;
+        None
     }
 
-    /// Looks into the catalog at the conflict target of a call.
-    ///
-    /// By default it does not look: a database that needs a unique index says
-    /// so itself, and the keys are what [`key_part`](Dialect::key_part) says.
-    fn inspect<C: Connection<Backend = Self>>(
-        conn: &mut C,
-        target: &TargetLookup<'_>,
-    ) -> QueryResult<Inspection> {
-        let _ = (conn, target);
-        Ok(Inspection {
-            has_unique_index: true,
-            may_sort: true,
-        })
+    /// What the answer to [`inspect`](Dialect::inspect) means.
+    #[must_use]
+    fn inspection(answer: usize) -> Inspection {
+        let _ = answer;
+        Inspection::default()
     }
 
-    /// The largest statement in bytes that the server takes, if statements of
-    /// `bytes` could be over it.
+    /// The question for the largest statement in bytes that the server takes, if
+    /// statements of `bytes` could be over it.
     ///
     /// By default there is no limit.
-    fn max_statement_bytes<C: Connection<Backend = Self>>(
-        conn: &mut C,
-        bytes: usize,
-    ) -> QueryResult<Option<usize>> {
-        let _ = (conn, bytes);
-        Ok(None)
+    #[must_use]
+    fn max_statement_bytes(bytes: usize) -> Option<Question<'static, Self>> {
+        let _ = bytes;
+        None
     }
 
-    /// Prepares to count the rows that are left as they are, on a database with
+    /// The statements that prepare to count the rows that are left as they are, on
+    /// a database with [`COUNTS_KEPT_ROWS`](Dialect::COUNTS_KEPT_ROWS).
+    const BEGIN_COUNT: &'static str = "";
+
+    /// The question for the rows that were left as they are since
+    /// [`BEGIN_COUNT`](Dialect::BEGIN_COUNT).
+    #[must_use]
+    fn kept_rows() -> Option<Question<'static, Self>> {
+        None
+    }
+
+    /// The question for the rows that [`push_select`](Dialect::push_select) has
+    /// proposed since [`BEGIN_COUNT`](Dialect::BEGIN_COUNT), on a database with
     /// [`COUNTS_KEPT_ROWS`](Dialect::COUNTS_KEPT_ROWS).
-    fn begin_count<C: Connection<Backend = Self>>(conn: &mut C) -> QueryResult<()> {
-        let _ = conn;
-        Ok(())
+    #[must_use]
+    fn selected_rows() -> Option<Question<'static, Self>> {
+        None
     }
 
-    /// The rows that were left as they are since
-    /// [`begin_count`](Dialect::begin_count).
-    fn end_count<C: Connection<Backend = Self>>(conn: &mut C) -> QueryResult<usize> {
-        let _ = conn;
-        Ok(0)
+    /// The number that answers a [`Question`], from the result of asking it.
+    fn answer(result: QueryResult<usize>) -> QueryResult<usize> {
+        result
     }
+}
 
-    /// The rows that [`push_select`](Dialect::push_select) has proposed since
-    /// [`begin_count`](Dialect::begin_count), on a database with
-    /// [`COUNTS_KEPT_ROWS`](Dialect::COUNTS_KEPT_ROWS).
-    fn selected_rows<C: Connection<Backend = Self>>(conn: &mut C) -> QueryResult<usize> {
-        let _ = conn;
-        Ok(0)
+/// How a transaction begins, where a dialect has nothing else to say.
+pub(crate) const BEGIN: &str = "BEGIN";
+
+/// A question to the database, which [`Dialect::answer`] turns into a number.
+///
+/// A connection need not be one that loads rows.
+#[allow(clippy::exhaustive_enums)] // a dialect makes it
+pub enum Question<'q, DB> {
+    /// A query; the result is its row count.
+    Rows(Fragment<'q, DB>),
+    /// Statements without parameters; the result is 0, or an error.
+    Statements(String),
+}
+
+impl<DB> fmt::Debug for Question<'_, DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rows(_) => f.debug_tuple("Rows").finish_non_exhaustive(),
+            Self::Statements(sql) => f.debug_tuple("Statements").field(sql).finish(),
+        }
     }
+}
+
+/// What becomes of a statement, and of its connection, when the future that
+/// waits for it is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // the engine has a way for each
+pub enum Dropped {
+    /// The connection cannot be used any more, and is marked as broken.
+    Breaks,
+    /// The statement goes on at the server, and those that are sent later wait
+    /// for it.
+    Queues,
+    /// The statement goes on in another thread, which can be waited for.
+    Finishes,
 }
 
 /// A database where a constraint can be the conflict target: PostgreSQL.
@@ -301,6 +374,16 @@ pub struct Inspection {
     /// that rows may be sorted? No collation, type, trigger or setting is in
     /// the way. Matters only if [`TargetLookup::sorts`].
     pub may_sort: bool,
+}
+
+impl Default for Inspection {
+    /// What is taken for granted where the database is not asked.
+    fn default() -> Self {
+        Self {
+            has_unique_index: true,
+            may_sort: true,
+        }
+    }
 }
 
 /// A value of a key column, encoded to be compared and sorted.

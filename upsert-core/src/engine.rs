@@ -2,10 +2,8 @@
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::marker::PhantomData;
 
-use diesel::connection::{Connection, TransactionManager};
-use diesel::query_builder::{QueryFragment, QueryId};
+use diesel::query_builder::QueryFragment;
 use diesel::result::{Error as DieselError, QueryResult};
 
 use crate::builder::{Duplicates, Options, Progress};
@@ -16,27 +14,30 @@ use crate::field::{Rule, Supplied};
 use crate::key::{EncodeKey, Keys, MeasureValue, Trust};
 use crate::model::{Clause, Model};
 use crate::plan::{Conflict, Input, Plan, Repeated};
-use crate::statement::{Batch, BatchRows, ChunkStatement};
+use crate::select::UpsertFromStatement;
+use crate::session::Session;
+use crate::statement::{Batch, BatchRows, ChunkStatement, Element, HasArray};
 use crate::upsertable::{BindFields, Upsertable};
 
 mod probe;
 pub(crate) mod results;
+#[cfg(feature = "async")]
+pub(crate) mod stream;
 
-/// Writes the rows of `batch` on `conn`.
-pub(crate) fn run<C, B, R>(
-    conn: &mut C,
+/// Writes the rows of `batch`.
+pub(crate) async fn run<S, B, R>(
+    session: &mut S,
     batch: &Batch<B, R>,
-    model: &Model<'_, C::Backend>,
+    model: &Model<'_, S::Backend>,
     options: &mut Options<'_>,
 ) -> Result<usize>
 where
-    C: Connection,
-    C::Backend: Dialect,
+    S: Session,
     B: Borrow<R>,
-    R: Upsertable + BindFields<C::Backend>,
+    R: Upsertable + BindFields<S::Backend>,
 {
-    let call = Call::<C::Backend, B, R>::prepare(batch, model, options, Needs::default())?;
-    call.run(conn, options)
+    let call = Call::<S::Backend, B, R>::prepare(batch, model, options, Needs::default())?;
+    call.run(session, options).await
 }
 
 /// What a call needs beside its rows being written.
@@ -62,7 +63,7 @@ struct Call<'c, 'f, DB, B, R: Upsertable> {
     /// The rows that the duplicate policy lets through.
     selected: Vec<usize>,
     duplicates: Duplicates,
-    max_rows: usize,
+    chunk_size: Option<usize>,
     needs: Needs,
     /// The conflict clauses for the sets of columns that rows supply.
     clauses: BTreeMap<Supplied, Clause<'c, DB>>,
@@ -86,7 +87,7 @@ where
             sizes: None,
             selected: Vec::new(),
             duplicates: options.duplicates,
-            max_rows: options.chunk_size.unwrap_or(DB::MAX_ROWS).max(1),
+            chunk_size: options.chunk_size.map(|rows| rows.max(1)),
             needs,
             clauses: BTreeMap::new(),
             batch,
@@ -137,9 +138,14 @@ where
     }
 
     fn prepare_clauses(&mut self) -> QueryResult<()> {
-        for supplied in &self.supplied {
+        for (row, supplied) in self.supplied.iter().enumerate() {
             if !self.clauses.contains_key(supplied) {
-                let clause = self.model.clause(*supplied, self.needs.notes)?;
+                let mut clause = self.model.clause(*supplied, self.needs.notes)?;
+                let mut columns = supplied.inserted().iter();
+                clause.has_arrays = DB::MAX_ARRAY_ROWS > 0
+                    && !self.needs.each_row
+                    && !supplied.inserted().is_empty()
+                    && columns.all(|column| self.batch.visit::<DB, _>(row, column, HasArray));
                 self.clauses.insert(*supplied, clause);
             }
         }
@@ -219,15 +225,16 @@ where
     // Errors hold it in a box, to be small.
     #[allow(clippy::unnecessary_box_returns)]
     fn place(&self, rows: &[usize]) -> Box<Place> {
-        place(self.model, rows)
+        let rows = rows.iter().map(|row| self.batch.first + row);
+        place(self.model, rows.collect())
     }
 
-    fn run<C>(&self, conn: &mut C, options: &mut Options<'_>) -> Result<usize>
+    async fn run<S>(&self, session: &mut S, options: &mut Options<'_>) -> Result<usize>
     where
-        C: Connection<Backend = DB>,
+        S: Session<Backend = DB>,
     {
-        let limits = self.limits(conn)?;
-        let mut plan = if self.may_sort(conn, limits)? {
+        let limits = self.limits(session).await?;
+        let mut plan = if self.may_sort(session, limits).await? {
             self.input().sorted(self.selected.clone())
         } else {
             self.input().as_given(self.selected.clone())
@@ -236,10 +243,10 @@ where
         // two that are encoded differently, no order but the input's will do.
         let mut halve = false;
         loop {
-            match self.run_plan(conn, &plan, limits, halve, options) {
+            match self.run_plan(session, &plan, limits, halve, options).await {
                 Ok(written) => return Ok(written),
                 Err(Stop::Failed(error)) => return Err(error),
-                Err(Stop::Repeats | Stop::Vanished(_)) => {
+                Err(Stop::Repeats | Stop::OneByOne | Stop::Vanished(_)) => {
                     plan = self.input().as_given(self.selected.clone());
                     halve = true;
                 }
@@ -249,9 +256,9 @@ where
 
     /// Looks at the target, which has to have a unique index. May the rows be
     /// sorted?
-    fn may_sort<C>(&self, conn: &mut C, limits: Limits) -> Result<bool>
+    async fn may_sort<S>(&self, session: &mut S, limits: Limits) -> Result<bool>
     where
-        C: Connection<Backend = DB>,
+        S: Session<Backend = DB>,
     {
         let order = self.order(limits);
         let columns = match self.model.target_columns() {
@@ -264,7 +271,7 @@ where
             sorts: order == Order::Ask,
             depends_on_column: self.keys.depends_on_column,
         };
-        let inspection = inspect(conn, self.model, &target)?;
+        let inspection = inspect(session, self.model, &target).await?;
         Ok(match order {
             Order::Sorted => true,
             Order::AsGiven => false,
@@ -279,12 +286,12 @@ where
     }
 
     /// The limits of the call's statements.
-    fn limits<C>(&self, conn: &mut C) -> Result<Limits>
+    async fn limits<S>(&self, session: &mut S) -> Result<Limits>
     where
-        C: Connection<Backend = DB>,
+        S: Session<Backend = DB>,
     {
         let mut limits = Limits {
-            rows: self.max_rows,
+            rows: usize::MAX,
             bytes: DB::MAX_BYTES.unwrap_or(usize::MAX),
             split_rest: DB::SPLITS_REST,
         };
@@ -295,9 +302,10 @@ where
         let total = sizes
             .iter()
             .fold(0, |total: usize, size| total.saturating_add(*size));
-        let statement = largest.saturating_mul(self.max_rows).min(total);
-        let server = DB::max_statement_bytes(conn, statement).map_err(Error::Connection)?;
-        if let Some(server) = server {
+        let max_rows = self.chunk_size.unwrap_or(DB::MAX_ROWS);
+        let statement = largest.saturating_mul(max_rows).min(total);
+        if let Some(question) = DB::max_statement_bytes(statement) {
+            let server = session.ask(question).await.map_err(Error::Connection)?;
             // The names in the statement are not measured.
             let room = server - server / 8;
             limits.bytes = limits.bytes.min(room);
@@ -356,60 +364,75 @@ where
     }
 
     fn rows_per_statement(&self, supplied: Supplied, limits: Limits) -> Option<usize> {
-        let binds = self.clauses.get(&supplied).map_or(0, |clause| clause.binds);
-        let binds = binds + self.needs.binds;
+        let clause = self.clauses.get(&supplied)?;
+        if clause.has_arrays {
+            let rows = self.chunk_size.unwrap_or(DB::MAX_ARRAY_ROWS);
+            return Some(rows.min(limits.rows));
+        }
+        let rows = self.chunk_size.unwrap_or(DB::MAX_ROWS).min(limits.rows);
+        let binds = clause.binds + self.needs.binds;
         let columns = supplied.inserted().len();
-        Limits::rows(columns, DB::MAX_BINDS.saturating_sub(binds), limits.rows)
+        Limits::rows(columns, DB::MAX_BINDS.saturating_sub(binds), rows)
     }
 
-    fn run_plan<C>(
+    async fn run_plan<S>(
         &self,
-        conn: &mut C,
+        session: &mut S,
         plan: &Plan,
         limits: Limits,
         halve: bool,
         options: &mut Options<'_>,
     ) -> core::result::Result<usize, Stop>
     where
-        C: Connection<Backend = DB>,
+        S: Session<Backend = DB>,
     {
         let chunks = self.chunks(plan, limits);
-        let is_alone = chunks.len() == 1 && !halve;
-        transaction(conn, is_alone, |conn| {
-            let mut count = Count::begin(conn, self.keeps_rows(plan))?;
-            self.each_chunk(&chunks, options, |chunk| {
-                count.add(self.send(conn, chunk, halve)?);
-                Ok(())
-            })?;
-            Ok(count.end(conn)? + plan.unsent)
-        })
+        let begun = begin(session, chunks.len() == 1 && !halve).await?;
+        let written = self.send_all(session, &chunks, halve, self.keeps_rows(plan), options);
+        let written = written.await;
+        Ok(end(session, begun, written).await? + plan.unsent)
     }
 
-    /// Sends the chunks one after the other, and reports the progress.
-    fn each_chunk(
+    /// Sends the chunks one after the other, and returns how many rows they
+    /// wrote.
+    async fn send_all<S>(
         &self,
+        session: &mut S,
         chunks: &[Chunk<'_>],
+        halve: bool,
+        keeps_rows: bool,
         options: &mut Options<'_>,
-        mut send: impl FnMut(Chunk<'_>) -> core::result::Result<(), Stop>,
-    ) -> core::result::Result<(), Stop> {
-        let total = self.batch.len();
-        let mut rows_sent = 0;
-        for (i, chunk) in chunks.iter().enumerate() {
-            send(*chunk)?;
-            rows_sent += chunk.rows.len();
-            if let Some(report) = &mut options.progress {
-                let is_last = i + 1 == chunks.len();
-                let rows = if is_last { total } else { rows_sent };
-                report(Progress { rows, total });
-            }
+    ) -> core::result::Result<usize, Stop>
+    where
+        S: Session<Backend = DB>,
+    {
+        // Some databases count the rows that they leave as they are.
+        let subtracts = DB::COUNTS_KEPT_ROWS && keeps_rows;
+        if subtracts {
+            session.batch_execute(DB::BEGIN_COUNT).await?;
         }
-        Ok(())
+        let mut written = 0;
+        let mut report = ProgressReport::new(self.batch.len(), chunks.len());
+        for chunk in chunks {
+            written += self.send(session, *chunk, halve).await?;
+            report.sent(chunk, options);
+        }
+        if !subtracts {
+            return Ok(written);
+        }
+        let kept = match DB::kept_rows() {
+            Some(question) => session.ask(question).await?,
+            None => 0,
+        };
+        Ok(written.saturating_sub(kept))
     }
 
     /// Cuts the steps of a plan into chunks.
     fn chunks<'p>(&self, plan: &'p Plan, limits: Limits) -> Vec<Chunk<'p>> {
         let mut chunks = Vec::new();
         for step in &plan.steps {
+            let clause = self.clauses.get(&step.supplied);
+            let has_arrays = clause.is_some_and(|clause| clause.has_arrays);
             let limits = Limits {
                 rows: self.rows_per_statement(step.supplied, limits).unwrap_or(1),
                 ..limits
@@ -424,7 +447,7 @@ where
                 chunks.push(Chunk {
                     rows,
                     supplied: step.supplied,
-                    recurs: limits.recurs(count),
+                    recurs: has_arrays || limits.recurs(count),
                 });
                 rest = others;
             }
@@ -453,59 +476,102 @@ where
         })
     }
 
-    /// Sends one statement, and returns how many rows it wrote.
+    /// Sends the statement for a chunk, and returns how many rows it wrote.
     ///
     /// With `halve`, rows whose keys the database holds equal are sent in
     /// several statements.
-    fn send<C>(
+    async fn send<S>(
         &self,
-        conn: &mut C,
+        session: &mut S,
         chunk: Chunk<'_>,
         halve: bool,
     ) -> core::result::Result<usize, Stop>
     where
-        C: Connection<Backend = DB>,
+        S: Session<Backend = DB>,
     {
-        let Chunk {
-            rows,
-            supplied,
-            recurs,
-        } = chunk;
-        let Some(clause) = self.clauses.get(&supplied) else {
+        if !halve {
+            return self.execute(session, chunk).await;
+        }
+        let mut written = 0;
+        let mut parts = vec![chunk.rows];
+        while let Some(rows) = parts.pop() {
+            let part = chunk.part(rows);
+            if rows.len() == 1 {
+                written += self.execute(session, part).await?;
+                continue;
+            }
+            session.begin().await?;
+            let sent = self.execute(session, part).await;
+            match end(session, true, sent).await {
+                Err(Stop::Repeats) => {
+                    let (first, second) = rows.split_at(rows.len() / 2);
+                    parts.extend([second, first]);
+                }
+                sent => written += sent?,
+            }
+        }
+        Ok(written)
+    }
+
+    async fn execute<S>(
+        &self,
+        session: &mut S,
+        chunk: Chunk<'_>,
+    ) -> core::result::Result<usize, Stop>
+    where
+        S: Session<Backend = DB>,
+    {
+        let Some(clause) = self.clauses.get(&chunk.supplied) else {
             return Ok(0);
         };
+        let affected = self.execute_with(session, chunk, &clause.conflict).await?;
+        Ok(if DB::COUNTS_KEPT_ROWS {
+            chunk.rows.len()
+        } else {
+            affected
+        })
+    }
+
+    /// Sends the statement for a chunk with another conflict clause, and returns
+    /// the database's row count.
+    async fn execute_with<S>(
+        &self,
+        session: &mut S,
+        chunk: Chunk<'_>,
+        conflict: &ConflictClause<'_, DB>,
+    ) -> core::result::Result<usize, Stop>
+    where
+        S: Session<Backend = DB>,
+    {
         let statement = ChunkStatement::<DB, B, R> {
             batch: self.batch,
             columns: &self.model.columns,
-            rows,
-            supplied,
-            conflict: &clause.conflict,
-            recurs,
+            rows: chunk.rows,
+            supplied: chunk.supplied,
+            arrays: self.arrays(chunk),
+            conflict,
+            recurs: chunk.recurs,
         };
-        let execute = |conn: &mut C| {
-            let affected = conn
-                .execute_returning_count(&statement)
-                .map_err(|source| self.stop(source, rows))?;
-            Ok(if DB::COUNTS_KEPT_ROWS {
-                rows.len()
-            } else {
-                affected
-            })
+        let affected = session.execute(&statement).await;
+        affected.map_err(|source| self.stop(source, chunk.rows))
+    }
+
+    /// The values of a chunk, column by column, where arrays hold them. A single row
+    /// is written faster by itself.
+    fn arrays<'p>(&self, chunk: Chunk<'p>) -> Vec<Vec<Element<'p, B, R>>>
+    where
+        'c: 'p,
+    {
+        let clause = self.clauses.get(&chunk.supplied);
+        if chunk.rows.len() < 2 || !clause.is_some_and(|clause| clause.has_arrays) {
+            return Vec::new();
+        }
+        let batch = self.batch;
+        let elements = |column| {
+            let rows = chunk.rows.iter();
+            rows.map(|&row| Element { batch, row, column }).collect()
         };
-        if !halve || rows.len() == 1 {
-            return execute(conn);
-        }
-        match conn.transaction(execute) {
-            Err(Stop::Repeats) => {
-                let (first, second) = rows.split_at(rows.len() / 2);
-                let mut written = 0;
-                for rows in [first, second] {
-                    written += self.send(conn, chunk.part(rows), halve)?;
-                }
-                Ok(written)
-            }
-            result => result,
-        }
+        chunk.supplied.inserted().iter().map(elements).collect()
     }
 
     /// What an error of the statement for `rows` means.
@@ -517,117 +583,134 @@ where
     }
 }
 
-/// Writes the rows that `statement` selects, on `conn`.
-pub(crate) fn run_select<C, Q>(
-    conn: &mut C,
-    model: &Model<'_, C::Backend>,
-    conflict: &ConflictClause<'_, C::Backend>,
-    statement: &Q,
+/// Writes the rows that `statement` selects.
+///
+/// It is borrowed for itself alone, as the query need not be `Sync`.
+pub(crate) async fn run_select<S, Q>(
+    session: &mut S,
+    statement: &mut UpsertFromStatement<'_, S::Backend, Q>,
 ) -> Result<usize>
 where
-    C: Connection,
-    C::Backend: Dialect,
-    Q: QueryFragment<C::Backend> + QueryId,
+    S: Session,
+    Q: QueryFragment<S::Backend>,
 {
+    let model = &statement.model;
     let lookup = TargetLookup {
         table: &model.table,
         columns: model.target_columns(),
         sorts: false,
         depends_on_column: false,
     };
-    inspect(conn, model, &lookup)?;
-    let in_transaction = is_in_transaction(conn)?;
-    let counts_kept = C::Backend::COUNTS_KEPT_ROWS;
-    let send = |conn: &mut C| {
-        if counts_kept {
-            C::Backend::begin_count(conn)?;
-        }
-        let affected = conn.execute_returning_count(statement).map_err(|source| {
-            let place = place(model, &[]);
-            match C::Backend::fault(&source) {
-                Fault::CardinalityViolation => Error::RepeatedInQuery { place, source },
-                fault => error(fault, source, place),
-            }
-        })?;
-        if !counts_kept {
-            return Ok(affected);
-        }
-        let selected = C::Backend::selected_rows(conn)?;
-        let kept = if conflict.keeps_rows() {
-            C::Backend::end_count(conn)?
-        } else {
-            0
-        };
-        Ok(selected.saturating_sub(kept))
-    };
-    if in_transaction {
-        conn.transaction(send)
-    } else {
-        send(conn)
+    inspect(session, model, &lookup).await?;
+    let begun = begin(session, true).await?;
+    let written = send_select(session, statement).await;
+    end(session, begun, written).await
+}
+
+async fn send_select<S, Q>(
+    session: &mut S,
+    statement: &mut UpsertFromStatement<'_, S::Backend, Q>,
+) -> Result<usize>
+where
+    S: Session,
+    Q: QueryFragment<S::Backend>,
+{
+    let counts_kept = S::Backend::COUNTS_KEPT_ROWS;
+    if counts_kept {
+        session.batch_execute(S::Backend::BEGIN_COUNT).await?;
     }
+    let affected = session.execute(&*statement).await;
+    let affected = affected.map_err(|source| {
+        let place = place(&statement.model, Vec::new());
+        match S::Backend::fault(&source) {
+            Fault::CardinalityViolation => Error::RepeatedInQuery { place, source },
+            fault => error(fault, source, place),
+        }
+    })?;
+    let selected = match S::Backend::selected_rows() {
+        Some(question) if counts_kept => session.ask(question).await?,
+        _ => return Ok(affected),
+    };
+    let keeps_rows = statement.conflict()?.keeps_rows();
+    let kept = match S::Backend::kept_rows() {
+        Some(question) if keeps_rows => session.ask(question).await?,
+        _ => 0,
+    };
+    Ok(selected.saturating_sub(kept))
 }
 
 /// Looks up the conflict target, which has to have a unique index.
-fn inspect<C>(
-    conn: &mut C,
-    model: &Model<'_, C::Backend>,
+async fn inspect<S>(
+    session: &mut S,
+    model: &Model<'_, S::Backend>,
     lookup: &TargetLookup<'_>,
 ) -> Result<Inspection>
 where
-    C: Connection,
-    C::Backend: Dialect,
+    S: Session,
 {
-    let inspection = C::Backend::inspect(conn, lookup).map_err(Error::Connection)?;
+    let inspection = match S::Backend::inspect(lookup) {
+        Some(question) => {
+            let answer = session.ask(question).await.map_err(Error::Connection)?;
+            S::Backend::inspection(answer)
+        }
+        None => Inspection::default(),
+    };
     if inspection.has_unique_index {
         Ok(inspection)
     } else {
         Err(Error::NoUniqueIndex {
-            place: place(model, &[]),
+            place: place(model, Vec::new()),
             source: None,
         })
     }
 }
 
-/// Runs `send` in a transaction, inside of the caller's in a savepoint.
+/// Begins a transaction, inside of the caller's a savepoint; says whether it did.
 ///
 /// One statement is all or nothing by itself, but inside of the caller's
 /// transaction it takes a savepoint to go on after an error.
-fn transaction<C, T>(
-    conn: &mut C,
-    is_alone: bool,
-    send: impl FnOnce(&mut C) -> core::result::Result<T, Stop>,
-) -> core::result::Result<T, Stop>
-where
-    C: Connection,
-    C::Backend: Dialect,
-{
-    let in_transaction = is_in_transaction(conn)?;
-    if is_alone && !in_transaction {
-        return send(conn);
+async fn begin<S: Session>(session: &mut S, is_alone: bool) -> Result<bool> {
+    let begins = !is_alone || session.is_in_transaction().map_err(Error::Connection)?;
+    if begins {
+        session.begin().await.map_err(Error::Connection)?;
     }
-    conn.transaction(|conn| {
-        if !in_transaction {
-            C::Backend::begin(conn)?;
-        }
-        send(conn)
-    })
+    Ok(begins)
 }
 
-/// Is there a transaction of the caller's?
-fn is_in_transaction<C: Connection>(conn: &mut C) -> Result<bool> {
-    let status = C::TransactionManager::transaction_manager_status_mut(conn);
-    let depth = status.transaction_depth().map_err(Error::Connection)?;
-    Ok(depth.is_some())
+/// Ends what was begun, so that nothing stays of what has failed.
+async fn end<S, T, E>(
+    session: &mut S,
+    begun: bool,
+    result: core::result::Result<T, E>,
+) -> core::result::Result<T, E>
+where
+    S: Session,
+    E: From<Error>,
+{
+    if !begun {
+        return result;
+    }
+    match result {
+        Ok(value) => {
+            session.commit().await.map_err(Error::Connection)?;
+            Ok(value)
+        }
+        // What has broken the connection tells more than that it is broken.
+        Err(error) => match session.rollback().await {
+            Ok(()) | Err(DieselError::BrokenTransactionManager) => Err(error),
+            Err(of_rollback) => Err(Error::Connection(of_rollback).into()),
+        },
+    }
 }
 
 // Errors hold it in a box, to be small.
 #[allow(clippy::unnecessary_box_returns)]
-fn place<DB: Dialect>(model: &Model<'_, DB>, rows: &[usize]) -> Box<Place> {
+fn place<DB: Dialect>(model: &Model<'_, DB>, rows: Vec<usize>) -> Box<Place> {
     Box::new(Place {
         table: model.plain_table(),
         target: model.target_names(),
         predicate: model.predicate_sql(),
-        rows: rows.to_vec(),
+        rows,
     })
 }
 
@@ -703,6 +786,9 @@ impl Chunk<'_> {
 enum Stop {
     /// The database holds keys equal that are encoded differently.
     Repeats,
+    /// The rows of a statement have to go out in statements of their own. None of
+    /// them has been sent.
+    OneByOne,
     /// Rows that existed have been deleted before they were read.
     Vanished(Vec<usize>),
     Failed(Error),
@@ -720,43 +806,32 @@ impl From<Error> for Stop {
     }
 }
 
-/// Counts the rows that are inserted or updated.
-struct Count<DB> {
-    written: usize,
-    /// Does the database count rows that it leaves as they are, and are there
-    /// any?
-    subtract: bool,
-    database: PhantomData<DB>,
+/// Reports how far a call has come.
+struct ProgressReport {
+    progress: Progress,
+    chunks: usize,
 }
 
-impl<DB: Dialect> Count<DB> {
-    fn begin<C>(conn: &mut C, keeps_rows: bool) -> Result<Self>
-    where
-        C: Connection<Backend = DB>,
-    {
-        let subtract = DB::COUNTS_KEPT_ROWS && keeps_rows;
-        if subtract {
-            DB::begin_count(conn).map_err(Error::Connection)?;
+impl ProgressReport {
+    fn new(total: usize, chunks: usize) -> Self {
+        Self {
+            progress: Progress { rows: 0, total },
+            chunks,
         }
-        Ok(Self {
-            written: 0,
-            subtract,
-            database: PhantomData,
-        })
     }
 
-    fn add(&mut self, rows: usize) {
-        self.written += rows;
-    }
-
-    fn end<C>(self, conn: &mut C) -> Result<usize>
-    where
-        C: Connection<Backend = DB>,
-    {
-        if !self.subtract {
-            return Ok(self.written);
+    /// One more chunk has been sent.
+    fn sent(&mut self, chunk: &Chunk<'_>, options: &mut Options<'_>) {
+        let Progress { rows, total } = &mut self.progress;
+        self.chunks -= 1;
+        // The last one covers rows that need not be sent.
+        *rows = if self.chunks == 0 {
+            *total
+        } else {
+            *rows + chunk.rows.len()
+        };
+        if let Some(report) = &mut options.progress {
+            report(self.progress);
         }
-        let kept = DB::end_count(conn).map_err(Error::Connection)?;
-        Ok(self.written.saturating_sub(kept))
     }
 }

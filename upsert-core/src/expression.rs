@@ -257,7 +257,7 @@ impl<ST, DB: Dialect> QueryFragment<DB> for LiteralExpression<ST> {
 }
 
 /// A part of a statement that is known only at run time.
-pub type Fragment<'f, DB> = Box<dyn QueryFragment<DB> + Send + 'f>;
+pub type Fragment<'f, DB> = Box<dyn QueryFragment<DB> + Send + Sync + 'f>;
 
 /// The expressions in a model's attributes.
 pub struct Expressions<DB: Backend> {
@@ -396,7 +396,7 @@ pub trait AsFragment<DB: Backend> {
 impl<DB, E> AsFragment<DB> for &Written<DB, E>
 where
     DB: Backend,
-    E: QueryFragment<DB> + Send + 'static,
+    E: QueryFragment<DB> + Send + Sync + 'static,
 {
     fn __upsert_fragment(&self) -> Fragment<'static, DB> {
         Box::new(self.expression.take())

@@ -6,6 +6,8 @@
     allow(dead_code, unused_macros)
 )]
 
+#[cfg(feature = "async")]
+pub mod asynchronous;
 mod builder;
 mod chunk;
 pub mod dialect;
@@ -21,13 +23,14 @@ mod plan;
 mod returning;
 pub mod rule;
 mod select;
+mod session;
 mod sql;
 mod statement;
 mod target;
 mod upsertable;
 mod value;
 
-pub use builder::{Duplicates, Progress, Upsert, upsert};
+pub use builder::{Blocking, Duplicates, Progress, Upsert, upsert};
 pub use dialect::Dialect;
 pub use error::{Error, Place, Result};
 pub use expression::{Excluded, Expressions, Fragment, Literal, LiteralOf, excluded, literal};

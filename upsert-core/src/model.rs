@@ -42,6 +42,8 @@ pub(crate) struct Model<'f, DB> {
 pub(crate) struct Clause<'c, DB> {
     pub(crate) conflict: ConflictClause<'c, DB>,
     pub(crate) binds: usize,
+    /// Do arrays hold the values of every column?
+    pub(crate) has_arrays: bool,
 }
 
 /// What equal keys of two rows mean.
@@ -365,7 +367,11 @@ impl<'f, DB: Dialect> Model<'f, DB> {
         } else {
             0
         };
-        Ok(Clause { conflict, binds })
+        Ok(Clause {
+            conflict,
+            binds,
+            has_arrays: false,
+        })
     }
 
     /// Refuses `excluded` of a column that the model does not have: it would be

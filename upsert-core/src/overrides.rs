@@ -122,7 +122,7 @@ pub struct WithExpression<E> {
 impl<'f, DB, E> Override<'f, DB> for WithExpression<E>
 where
     DB: Dialect,
-    E: QueryFragment<DB> + Send + 'f,
+    E: QueryFragment<DB> + Send + Sync + 'f,
 {
     fn apply(self, into: &mut Overriding<'f, DB>) {
         into.columns
@@ -137,7 +137,7 @@ pub struct WithGuard<E>(pub(crate) E);
 impl<'f, DB, E> Override<'f, DB> for WithGuard<E>
 where
     DB: Dialect,
-    E: QueryFragment<DB> + Send + 'f,
+    E: QueryFragment<DB> + Send + Sync + 'f,
 {
     fn apply(self, into: &mut Overriding<'f, DB>) {
         into.update_if = Some(Box::new(self.0));
@@ -167,7 +167,7 @@ impl<'f, DB: Dialect> Override<'f, DB> for WithDoNothing {
 /// The methods by which a call overrides its model, for a builder with the
 /// method `with(next)`.
 macro_rules! override_methods {
-    ($builder:ident<$lifetime:lifetime, $rows:ident, $model:ident>) => {
+    ($builder:ident<$lifetime:lifetime, $rows:ident, $model:ident, O, $mode:ident>) => {
         /// Chooses another conflict target: a column, a tuple of columns, or
         /// [`on_constraint`](crate::on_constraint).
         ///
@@ -202,7 +202,7 @@ macro_rules! override_methods {
         pub fn on_conflict<T, How>(
             self,
             target: T,
-        ) -> $builder<$lifetime, $rows, $model, (O, T::Override)>
+        ) -> $builder<$lifetime, $rows, $model, (O, T::Override), $mode>
         where
             T: $crate::target::ConflictTarget<<$model as $crate::Fields>::Table, How>,
         {
@@ -227,7 +227,7 @@ macro_rules! override_methods {
         pub fn filter_target<P>(
             self,
             predicate: P,
-        ) -> $builder<$lifetime, $rows, $model, (O, $crate::target::FilterTarget<P>)>
+        ) -> $builder<$lifetime, $rows, $model, (O, $crate::target::FilterTarget<P>), $mode>
         where
             P: ::diesel::Expression<SqlType: ::diesel::sql_types::BoolOrNullableBool>
                 + $crate::expression::OnTable<<$model as $crate::Fields>::Table>,
@@ -261,7 +261,13 @@ macro_rules! override_methods {
             self,
             column: C,
             value: V,
-        ) -> $builder<$lifetime, $rows, $model, (O, $crate::overrides::WithExpression<V::Expression>)>
+        ) -> $builder<
+            $lifetime,
+            $rows,
+            $model,
+            (O, $crate::overrides::WithExpression<V::Expression>),
+            $mode,
+        >
         where
             C: ::diesel::Column<SqlType: $crate::overrides::ColumnType>
                 + $crate::overrides::ColumnOf<<$model as $crate::Fields>::Table>,
@@ -283,7 +289,13 @@ macro_rules! override_methods {
             self,
             column: C,
             value: V,
-        ) -> $builder<$lifetime, $rows, $model, (O, $crate::overrides::WithExpression<V::Expression>)>
+        ) -> $builder<
+            $lifetime,
+            $rows,
+            $model,
+            (O, $crate::overrides::WithExpression<V::Expression>),
+            $mode,
+        >
         where
             C: ::diesel::Column<SqlType: $crate::overrides::ColumnType>
                 + $crate::overrides::ColumnOf<<$model as $crate::Fields>::Table>,
@@ -308,7 +320,7 @@ macro_rules! override_methods {
             self,
             column: C,
             rule: N,
-        ) -> $builder<$lifetime, $rows, $model, (O, $crate::overrides::WithRule)>
+        ) -> $builder<$lifetime, $rows, $model, (O, $crate::overrides::WithRule), $mode>
         where
             C: ::diesel::Column<SqlType: $crate::overrides::ColumnType>
                 + $crate::overrides::ColumnOf<<$model as $crate::Fields>::Table>,
@@ -343,7 +355,7 @@ macro_rules! override_methods {
         pub fn update_if<P>(
             self,
             condition: P,
-        ) -> $builder<$lifetime, $rows, $model, (O, $crate::overrides::WithGuard<P>)>
+        ) -> $builder<$lifetime, $rows, $model, (O, $crate::overrides::WithGuard<P>), $mode>
         where
             P: ::diesel::Expression<SqlType: ::diesel::sql_types::BoolOrNullableBool>
                 + $crate::expression::OnTable<<$model as $crate::Fields>::Table>,
@@ -356,7 +368,7 @@ macro_rules! override_methods {
         pub fn skip_unchanged(
             self,
             skip: bool,
-        ) -> $builder<$lifetime, $rows, $model, (O, $crate::overrides::WithSkipUnchanged)> {
+        ) -> $builder<$lifetime, $rows, $model, (O, $crate::overrides::WithSkipUnchanged), $mode> {
             self.with($crate::overrides::WithSkipUnchanged(skip))
         }
 
@@ -364,7 +376,7 @@ macro_rules! override_methods {
         /// of the call say.
         pub fn do_nothing(
             self,
-        ) -> $builder<$lifetime, $rows, $model, (O, $crate::overrides::WithDoNothing)> {
+        ) -> $builder<$lifetime, $rows, $model, (O, $crate::overrides::WithDoNothing), $mode> {
             self.with($crate::overrides::WithDoNothing)
         }
     };

@@ -12,7 +12,7 @@ use diesel::query_dsl::methods::LoadQuery;
 use diesel::result::{Error as DieselError, QueryResult};
 use diesel::sql_types::BigInt;
 
-use crate::builder::Upsert;
+use crate::builder::{Blocking, Upsert};
 use crate::dialect::{Dialect, Outcomes};
 use crate::error::{Error, Result, refuse};
 use crate::outcome::{Action, Change};
@@ -23,8 +23,8 @@ use crate::upsertable::{BindFields, Upsertable};
 /// A call that returns `E` of each row;
 /// [`Upsert::returning`] makes one.
 #[must_use = "a call does nothing until its results are asked for, by `get_results` for example"]
-pub struct Returning<'f, B, R: Upsertable, O, E> {
-    pub(crate) call: Upsert<'f, B, R, O>,
+pub struct Returning<'f, B, R: Upsertable, O, E, M = Blocking> {
+    pub(crate) call: Upsert<'f, B, R, O, M>,
     pub(crate) returning: E,
 }
 
@@ -55,7 +55,7 @@ where
         U: Loaded,
         E: Loads<C, U>,
     {
-        let slots = self.call.results(conn, &self.returning, Wanted::ROWS)?;
+        let slots = self.call.results(conn, self.returning, Wanted::ROWS)?;
         slots.into_iter().map(Slot::row).collect()
     }
 
@@ -75,7 +75,7 @@ where
         E: Loads<C, U>,
     {
         self.call.check_is_one_row::<C::Backend>()?;
-        let slots = self.call.results(conn, &self.returning, Wanted::ROWS)?;
+        let slots = self.call.results(conn, self.returning, Wanted::ROWS)?;
         Slot::only(slots)
     }
 
@@ -96,18 +96,12 @@ where
     {
         let slots = self
             .call
-            .results(conn, &self.returning, Wanted::ROWS_AND_ACTIONS)?;
-        let slots = slots.into_iter();
-        slots
-            .map(|slot| {
-                let change = slot.change()?;
-                Ok((change.action, change.new))
-            })
-            .collect()
+            .results(conn, self.returning, Wanted::ROWS_AND_ACTIONS)?;
+        slots.into_iter().map(Slot::pair).collect()
     }
 }
 
-impl<B, R: Upsertable, O, E> fmt::Debug for Returning<'_, B, R, O, E> {
+impl<B, R: Upsertable, O, E, M> fmt::Debug for Returning<'_, B, R, O, E, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Returning").finish_non_exhaustive()
     }
@@ -116,8 +110,8 @@ impl<B, R: Upsertable, O, E> fmt::Debug for Returning<'_, B, R, O, E> {
 /// A call that returns `E` of each row before and after it;
 /// [`Upsert::returning_old`] makes one.
 #[must_use = "a call does nothing until its results are asked for, by `get_results` for example"]
-pub struct ReturningOld<'f, B, R: Upsertable, O, E> {
-    pub(crate) call: Upsert<'f, B, R, O>,
+pub struct ReturningOld<'f, B, R: Upsertable, O, E, M = Blocking> {
+    pub(crate) call: Upsert<'f, B, R, O, M>,
     pub(crate) returning: E,
 }
 
@@ -141,12 +135,12 @@ where
         U: Loaded,
         E: Loads<C, U>,
     {
-        let slots = self.call.results(conn, &self.returning, Wanted::CHANGES)?;
+        let slots = self.call.results(conn, self.returning, Wanted::CHANGES)?;
         slots.into_iter().map(Slot::change).collect()
     }
 }
 
-impl<B, R: Upsertable, O, E> fmt::Debug for ReturningOld<'_, B, R, O, E> {
+impl<B, R: Upsertable, O, E, M> fmt::Debug for ReturningOld<'_, B, R, O, E, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReturningOld").finish_non_exhaustive()
     }
@@ -249,17 +243,17 @@ impl Wanted {
         new: false,
         old: false,
     };
-    const ROWS: Self = Self {
+    pub(crate) const ROWS: Self = Self {
         action: false,
         new: true,
         old: false,
     };
-    const ROWS_AND_ACTIONS: Self = Self {
+    pub(crate) const ROWS_AND_ACTIONS: Self = Self {
         action: true,
         new: true,
         old: false,
     };
-    const CHANGES: Self = Self {
+    pub(crate) const CHANGES: Self = Self {
         action: true,
         new: true,
         old: true,
@@ -276,16 +270,21 @@ pub(crate) struct Slot<U> {
 
 impl<U> Slot<U> {
     /// The row, which the engine has put into each slot, or failed.
-    fn row(self) -> Result<U> {
+    pub(crate) fn row(self) -> Result<U> {
         Ok(self.change()?.new)
     }
 
-    fn only(slots: Vec<Self>) -> Result<U> {
+    pub(crate) fn only(slots: Vec<Self>) -> Result<U> {
         let missing = || Error::Connection(DieselError::NotFound);
         slots.into_iter().next().ok_or_else(missing)?.row()
     }
 
-    fn change(self) -> Result<Change<U>> {
+    pub(crate) fn pair(self) -> Result<(Action, U)> {
+        let change = self.change()?;
+        Ok((change.action, change.new))
+    }
+
+    pub(crate) fn change(self) -> Result<Change<U>> {
         match self.new {
             Some(new) => Ok(Change {
                 action: self.action,

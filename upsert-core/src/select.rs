@@ -7,13 +7,22 @@ use diesel::RunQueryDsl;
 use diesel::connection::Connection;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::result::QueryResult;
+#[cfg(feature = "async")]
+use diesel_async::AsyncConnection;
 
-use crate::dialect::Dialect;
+#[cfg(feature = "async")]
+use crate::asynchronous::Asynchronous;
+use crate::builder::Blocking;
+use crate::dialect::{ConflictClause, Dialect};
 use crate::engine;
 use crate::error::{Error, Result};
 use crate::field::Supplied;
 use crate::model::Model;
 use crate::overrides::{Overrides, Overriding, override_methods};
+#[cfg(feature = "async")]
+use crate::session::asynchronous::AsyncSession;
+use crate::session::blocking::BlockingSession;
+use crate::session::now;
 use crate::statement::push_insert_into;
 use crate::upsertable::{BindFields, Upsertable};
 
@@ -38,55 +47,32 @@ pub trait SelectFields {
 ///
 /// `O` is the list of what the call overrides; it is always inferred.
 #[must_use = "a call does nothing until it is executed"]
-pub struct UpsertFrom<'f, Q, R, O = ()> {
+pub struct UpsertFrom<'f, Q, R, O = (), M = Blocking> {
     query: Q,
     overrides: O,
-    model: PhantomData<(R, &'f ())>,
+    types: PhantomData<(R, M, &'f ())>,
 }
 
-impl<Q, R: Upsertable> UpsertFrom<'_, Q, R> {
+impl<Q, R: Upsertable, M> UpsertFrom<'_, Q, R, (), M> {
     pub(crate) const fn new(query: Q) -> Self {
         Self {
             query,
             overrides: (),
-            model: PhantomData,
+            types: PhantomData,
         }
     }
 }
 
-impl<'f, Q, R: Upsertable, O> UpsertFrom<'f, Q, R, O> {
-    fn with<Next>(self, next: Next) -> UpsertFrom<'f, Q, R, (O, Next)> {
+impl<'f, Q, R: Upsertable, O, M> UpsertFrom<'f, Q, R, O, M> {
+    fn with<Next>(self, next: Next) -> UpsertFrom<'f, Q, R, (O, Next), M> {
         UpsertFrom {
             query: self.query,
             overrides: (self.overrides, next),
-            model: PhantomData,
+            types: PhantomData,
         }
     }
 
-    override_methods!(UpsertFrom<'f, Q, R>);
-
-    /// Runs the statement, and returns how many rows were inserted or updated.
-    ///
-    /// Inside of a transaction the statement has a savepoint of its own.
-    ///
-    /// # Errors
-    ///
-    /// Any [`Error`]; nothing of the call is then in the table.
-    pub fn execute<C>(self, conn: &mut C) -> Result<usize>
-    where
-        C: Connection,
-        C::Backend: Dialect,
-        R: BindFields<C::Backend>,
-        Q: QueryFragment<C::Backend>,
-        O: Overrides<'f, C::Backend>,
-    {
-        let statement = self.statement::<C::Backend>()?;
-        let conflict = statement
-            .model
-            .conflict(all_columns(&statement.model))
-            .map_err(Error::Connection)?;
-        engine::run_select(conn, &statement.model, &conflict, &statement)
-    }
+    override_methods!(UpsertFrom<'f, Q, R, O, M>);
 
     /// The statement, for the database `DB`, to be printed, embedded or run.
     ///
@@ -111,7 +97,58 @@ impl<'f, Q, R: Upsertable, O> UpsertFrom<'f, Q, R, O> {
     }
 }
 
-impl<Q, R, O> fmt::Debug for UpsertFrom<'_, Q, R, O> {
+impl<'f, Q, R: Upsertable, O> UpsertFrom<'f, Q, R, O> {
+    /// Runs the statement, and returns how many rows were inserted or updated.
+    ///
+    /// Inside of a transaction the statement has a savepoint of its own.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`]; nothing of the call is then in the table.
+    pub fn execute<C>(self, conn: &mut C) -> Result<usize>
+    where
+        C: Connection,
+        C::Backend: Dialect,
+        R: BindFields<C::Backend>,
+        Q: QueryFragment<C::Backend>,
+        O: Overrides<'f, C::Backend>,
+    {
+        let mut statement = self.statement::<C::Backend>()?;
+        let mut session = BlockingSession(conn);
+        now(engine::run_select(&mut session, &mut statement))
+    }
+}
+
+#[cfg(feature = "async")]
+impl<'f, Q, R: Upsertable, O> UpsertFrom<'f, Q, R, O, Asynchronous> {
+    /// Runs the statement, and returns how many rows were inserted or updated, on
+    /// an asynchronous connection.
+    ///
+    /// Inside of a transaction the statement has a savepoint of its own. If the
+    /// future is dropped, all of the call is in the table or nothing.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`]; nothing of the call is then in the table.
+    pub fn execute<C>(self, conn: &mut C) -> impl Future<Output = Result<usize>> + Send
+    where
+        C: AsyncConnection<Backend: Dialect>,
+        R: BindFields<C::Backend>,
+        Q: QueryFragment<C::Backend> + Send,
+        O: Overrides<'f, C::Backend>,
+    {
+        let statement = self.statement::<C::Backend>();
+        async {
+            let mut statement = statement?;
+            let mut session = AsyncSession::of(conn).map_err(Error::Connection)?;
+            let written = engine::run_select(&mut session, &mut statement).await;
+            session.leave();
+            written
+        }
+    }
+}
+
+impl<Q, R, O, M> fmt::Debug for UpsertFrom<'_, Q, R, O, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UpsertFrom").finish_non_exhaustive()
     }
@@ -121,8 +158,18 @@ impl<Q, R, O> fmt::Debug for UpsertFrom<'_, Q, R, O> {
 /// [`UpsertFrom::statement`] makes one.
 #[must_use = "a statement does nothing until it is executed"]
 pub struct UpsertFromStatement<'f, DB, Q> {
-    model: Model<'f, DB>,
+    pub(crate) model: Model<'f, DB>,
     query: Q,
+}
+
+impl<DB, Q> UpsertFromStatement<'_, DB, Q>
+where
+    DB: Dialect,
+    Q: QueryFragment<DB>,
+{
+    pub(crate) fn conflict(&self) -> QueryResult<ConflictClause<'_, DB>> {
+        self.model.conflict(all_columns(&self.model))
+    }
 }
 
 fn all_columns<DB: Dialect>(model: &Model<'_, DB>) -> Supplied {
@@ -142,7 +189,7 @@ where
         let names = self.model.columns.iter().map(|column| column.name);
         push_insert_into(&self.model.table, names, &mut out)?;
         DB::push_select(&self.query, self.model.columns.len(), out.reborrow())?;
-        let conflict = self.model.conflict(all_columns(&self.model))?;
+        let conflict = self.conflict()?;
         DB::push_conflict_clause(&conflict, &mut out)
     }
 }

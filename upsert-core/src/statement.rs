@@ -6,8 +6,8 @@ use std::marker::PhantomData;
 
 use diesel::RunQueryDsl;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::result::{Error as DieselError, QueryResult};
-use diesel::serialize::ToSql;
+use diesel::result::QueryResult;
+use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::{HasSqlType, SqlType};
 
 use crate::dialect::{ConflictClause, Dialect, Outcomes, Report, Rows};
@@ -17,8 +17,12 @@ use crate::model::Model;
 use crate::upsertable::{BindFields, Fields};
 use crate::value::{Plain, ValueVisitor};
 
+const NOT_THE_SAME_COLUMNS: &str = "the rows of one statement have to supply the same columns";
+
 /// The rows of a call.
 pub(crate) struct Batch<B, R: Fields> {
+    /// The position of the first one in the input.
+    pub(crate) first: usize,
     rows: Vec<B>,
     /// For each row, the converted values of its fields.
     converted: Vec<R::Converted>,
@@ -27,7 +31,11 @@ pub(crate) struct Batch<B, R: Fields> {
 impl<B: Borrow<R>, R: Fields> Batch<B, R> {
     pub(crate) fn new(rows: Vec<B>) -> Self {
         let converted = rows.iter().map(|row| row.borrow().convert()).collect();
-        Self { rows, converted }
+        Self {
+            first: 0,
+            rows,
+            converted,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -63,6 +71,8 @@ pub(crate) struct ChunkStatement<'s, DB, B, R: Fields> {
     /// Positions in the batch.
     pub(crate) rows: &'s [usize],
     pub(crate) supplied: Supplied,
+    /// The values of each column in one array, or none for `VALUES`.
+    pub(crate) arrays: Vec<Vec<Element<'s, B, R>>>,
     pub(crate) conflict: &'s ConflictClause<'s, DB>,
     /// Is the statement one of few that occur, so that Diesel may keep it
     /// prepared?
@@ -80,6 +90,13 @@ where
             out.unsafe_to_cache_prepared();
         }
         let conflict: &ConflictClause<'b, DB> = self.conflict;
+        if !self.arrays.is_empty() {
+            let inserted = self.supplied.inserted();
+            let names = inserted.iter().map(|column| self.columns[column].name);
+            push_insert_into(conflict.table, names, &mut out)?;
+            push_unnest(&self.arrays, &mut out)?;
+            return DB::push_conflict_clause(conflict, &mut out);
+        }
         push_upsert(
             self.batch,
             self.columns,
@@ -94,6 +111,122 @@ where
 impl<DB, B, R: Fields> QueryId for ChunkStatement<'_, DB, B, R> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+/// Writes `SELECT * FROM unnest($1, $2)`.
+fn push_unnest<'b, DB, B, R>(
+    arrays: &'b [Vec<Element<'b, B, R>>],
+    out: &mut AstPass<'_, 'b, DB>,
+) -> QueryResult<()>
+where
+    DB: Dialect,
+    B: Borrow<R>,
+    R: BindFields<DB>,
+{
+    out.push_sql("SELECT * FROM unnest(");
+    for (i, values) in arrays.iter().enumerate() {
+        if i > 0 {
+            out.push_sql(", ");
+        }
+        let Some(Element { batch, row, column }) = values.first() else {
+            return Err(refuse("an array without values"));
+        };
+        batch.visit::<DB, _>(*row, *column, PushArray { values, out })?;
+    }
+    out.push_sql(")");
+    Ok(())
+}
+
+/// The value that a row of a batch has for a column.
+pub(crate) struct Element<'s, B, R: Fields> {
+    pub(crate) batch: &'s Batch<B, R>,
+    pub(crate) row: usize,
+    pub(crate) column: usize,
+}
+
+impl<B, R: Fields> fmt::Debug for Element<'_, B, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("..")
+    }
+}
+
+impl<DB, ST, B, R> ToSql<ST, DB> for Element<'_, B, R>
+where
+    DB: Dialect,
+    B: Borrow<R>,
+    R: BindFields<DB>,
+{
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
+        self.batch.visit::<DB, _>(self.row, self.column, Write(out))
+    }
+}
+
+/// Serializes a value.
+struct Write<'o, 'b, 'l, DB: Dialect>(&'o mut Output<'b, 'l, DB>);
+
+impl<'b, DB: Dialect> ValueVisitor<'b, DB> for Write<'_, 'b, '_, DB> {
+    type Output = serialize::Result;
+
+    fn visit<ST, T>(self, value: &'b T, _: Plain<'b>) -> serialize::Result
+    where
+        ST: SqlType,
+        DB: HasSqlType<ST>,
+        T: ToSql<ST, DB> + ?Sized,
+    {
+        value.to_sql(self.0)
+    }
+
+    fn visit_absent(self) -> serialize::Result {
+        Err(NOT_THE_SAME_COLUMNS.into())
+    }
+}
+
+/// Binds an array of values of the visited one's SQL type.
+struct PushArray<'p, 'a, 'b, DB: Dialect, B, R: Fields> {
+    values: &'b [Element<'b, B, R>],
+    out: &'p mut AstPass<'a, 'b, DB>,
+}
+
+impl<'b, DB, B, R> ValueVisitor<'b, DB> for PushArray<'_, '_, 'b, DB, B, R>
+where
+    DB: Dialect,
+    B: Borrow<R>,
+    R: BindFields<DB>,
+{
+    type Output = QueryResult<()>;
+
+    fn visit<ST, T>(self, _: &'b T, _: Plain<'b>) -> QueryResult<()>
+    where
+        ST: SqlType,
+        DB: HasSqlType<ST>,
+        T: ToSql<ST, DB> + ?Sized,
+    {
+        DB::push_array::<ST, _>(self.values, self.out)
+    }
+
+    fn visit_absent(self) -> QueryResult<()> {
+        Err(refuse(NOT_THE_SAME_COLUMNS))
+    }
+}
+
+/// Can the values of a visited one's column be in an array?
+pub(crate) struct HasArray;
+
+impl<'b, DB: Dialect> ValueVisitor<'b, DB> for HasArray {
+    type Output = bool;
+
+    fn visit<ST, T>(self, _: &'b T, _: Plain<'b>) -> bool
+    where
+        ST: SqlType,
+        DB: HasSqlType<ST>,
+        T: ToSql<ST, DB> + ?Sized,
+    {
+        DB::has_array::<ST>()
+    }
+
+    fn visit_absent(self) -> bool {
+        false
+    }
 }
 
 /// The same statement, but it tells what becomes of each row.
@@ -305,9 +438,7 @@ impl<'b, DB: Dialect> ValueVisitor<'b, DB> for PushBind<'_, '_, 'b, DB> {
     }
 
     fn visit_absent(self) -> QueryResult<()> {
-        Err(DieselError::QueryBuilderError(
-            "the rows of one statement have to supply the same columns".into(),
-        ))
+        Err(refuse(NOT_THE_SAME_COLUMNS))
     }
 }
 

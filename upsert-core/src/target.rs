@@ -132,7 +132,7 @@ pub struct FilterTarget<P>(pub(crate) P);
 impl<'f, DB, P> Override<'f, DB> for FilterTarget<P>
 where
     DB: SupportsPartialTarget,
-    P: QueryFragment<DB> + Send + 'f,
+    P: QueryFragment<DB> + Send + Sync + 'f,
 {
     fn apply(self, into: &mut Overriding<'f, DB>) {
         let predicate: Fragment<'f, DB> = Box::new(self.0);

@@ -194,7 +194,8 @@ pub trait Upsertable: Fields + Sized {
         I: IntoIterator,
         I::Item: Borrow<Self>,
     {
-        Upsert::new(rows.into_iter().collect()).execute(conn)
+        let call: Upsert<'_, I::Item, Self> = Upsert::new(rows.into_iter().collect());
+        call.execute(conn)
     }
 
     /// Starts a call that inserts or updates the rows that `query` selects,

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Barrier, Mutex};
 
 use diesel::prelude::*;
-use upsert_core::{Upsertable, upsert};
 
 use super::in_full;
+use crate::api::{Upsertable, upsert, wait};
 use crate::support::Random;
 
 diesel::table! {
@@ -76,10 +76,11 @@ macro_rules! get_or_create_on {
             ) -> Vec<Row> {
                 let rows: Vec<Name<'_>> = names.iter().map(|name| Name { name, writer }).collect();
                 let call = upsert(&rows).chunk_size(chunk_size).do_nothing();
-                let told: Vec<Row> = call
-                    .returning((names::id, names::name, names::writer))
-                    .get_results(conn)
-                    .unwrap_or_else(|error| panic!("{}", in_full(&error)));
+                let told: Vec<Row> = wait(
+                    call.returning((names::id, names::name, names::writer))
+                        .get_results(conn),
+                )
+                .unwrap_or_else(|error| panic!("{}", in_full(&error)));
                 assert!(
                     told.iter()
                         .map(|row| row.1.as_str())
@@ -163,13 +164,13 @@ macro_rules! get_or_create_on {
                                 let call = upsert(&rows).chunk_size(16);
                                 let told: Vec<i32> = match (thread + round) % 3 {
                                     0 => {
-                                        let told = call.outcome(&mut conn);
+                                        let told = wait(call.outcome(&mut conn));
                                         told.map(|told| vec![writer; told.written()])
                                     }
-                                    1 => call.returning(names::writer).get_results(&mut conn),
+                                    1 => wait(call.returning(names::writer).get_results(&mut conn)),
                                     _ => {
                                         let told = call.returning_old(names::writer);
-                                        let told = told.get_results::<i32, _>(&mut conn);
+                                        let told = wait(told.get_results::<i32, _>(&mut conn));
                                         told.map(|told| {
                                             // All were written by one other call.
                                             let old = told[0].old;

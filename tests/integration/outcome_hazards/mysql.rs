@@ -641,11 +641,13 @@ mod marked {
                     .collect();
                 // Wrapped to be inserted, not to be updated.
                 for round in 0..2 {
-                    let outcome = upsert_core::upsert(&rows).skip_unchanged(round == 1).outcome(conn).unwrap();
+                    let call = upsert(&rows).skip_unchanged(round == 1);
+                    let outcome = wait(call.outcome(conn)).unwrap();
                     let action = [upsert_core::Action::Inserted, upsert_core::Action::Unchanged][round];
                     assert_eq!(outcome.actions(), vec![action; rows.len()]);
                 }
-                let told: Vec<upsert_core::Change<$rust>> = upsert_core::upsert(&rows).returning_old(marked::w).get_results(conn).unwrap();
+                let call = upsert(&rows).returning_old(marked::w);
+                let told: Vec<upsert_core::Change<$rust>> = wait(call.get_results(conn)).unwrap();
                 let told: Vec<$rust> = told.into_iter().map(|change| change.new).collect();
                 let stored: Vec<$rust> = marked::table.select(marked::w).order(marked::k).load(conn).unwrap();
                 assert_eq!(stored, values);

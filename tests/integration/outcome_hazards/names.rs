@@ -2,8 +2,9 @@
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use upsert_core::{Action, Change, upsert};
+use upsert_core::{Action, Change};
 
+use crate::api::{upsert, wait};
 use crate::support::{System, on_every_database};
 
 use Action::{Inserted, Skipped, Unchanged, Updated};
@@ -51,7 +52,8 @@ macro_rules! named {
                     .map(|(k, v)| Item { k, v });
                 let begin = |conn: &mut Conn| {
                     diesel::delete(table).execute(conn).unwrap();
-                    upsert([Item { k: "a", v: 5 }, Item { k: "z", v: 99 }]).execute(conn).unwrap();
+                    let rows = [Item { k: "a", v: 5 }, Item { k: "z", v: 99 }];
+                    wait(upsert(&rows).execute(conn)).unwrap();
                 };
                 for chunk_size in [1, 100] {
                     let call = || upsert(&rows).chunk_size(chunk_size).skip_unchanged(true);
@@ -63,16 +65,18 @@ macro_rules! named {
                     let new = [("b", 2), ("a", 1), ("b", 3), ("z", 99), ("b", 3)].map(row);
 
                     begin(conn);
-                    assert_eq!(call().outcome(conn).unwrap().actions(), actions);
+                    assert_eq!(wait(call().outcome(conn)).unwrap().actions(), actions);
                     assert_eq!(stored(conn), after);
 
                     begin(conn);
-                    let told: Vec<(Action, Row)> = call().returning((names::k, names::v)).outcome(conn).unwrap();
+                    let told: Vec<(Action, Row)> =
+                        wait(call().returning((names::k, names::v)).outcome(conn)).unwrap();
                     assert_eq!(told, std::array::from_fn::<_, 5, _>(|i| (actions[i], new[i].clone())));
                     assert_eq!(stored(conn), after);
 
                     begin(conn);
-                    let told: Vec<Change<Row>> = call().returning_old((names::k, names::v)).get_results(conn).unwrap();
+                    let told: Vec<Change<Row>> =
+                        wait(call().returning_old((names::k, names::v)).get_results(conn)).unwrap();
                     let old = [None, Some(("a", 5)), Some(("b", 2)), Some(("z", 99)), Some(("b", 3))];
                     let expected = std::array::from_fn::<_, 5, _>(|i| Change {
                         action: actions[i],
@@ -83,8 +87,8 @@ macro_rules! named {
                     assert_eq!(stored(conn), after);
 
                     begin(conn);
-                    let told: Vec<Row> =
-                        call().do_nothing().returning((names::k, names::v)).get_results(conn).unwrap();
+                    let call = call().do_nothing().returning((names::k, names::v));
+                    let told: Vec<Row> = wait(call.get_results(conn)).unwrap();
                     assert_eq!(told, [("b", 2), ("a", 5), ("b", 2), ("z", 99), ("b", 2)].map(row));
                     assert_eq!(stored(conn), [("a", 5), ("b", 2), ("z", 99)].map(row));
                 }

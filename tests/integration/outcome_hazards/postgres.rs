@@ -674,7 +674,7 @@ mod targets {
     //! Conflict targets other than columns.
 
     use diesel::define_sql_function;
-    use upsert_core::{excluded, literal, on_constraint, upsert};
+    use upsert_core::{excluded, literal, on_constraint};
 
     use super::*;
 

@@ -1,5 +1,7 @@
 //! Tables of SQLite.
 
+use crate::api::register_collation;
+
 super::cases_on!(sqlite);
 
 keyed!(text: &'static str as [Text]);
@@ -515,7 +517,7 @@ mod targets {
     //! Conflict targets other than columns.
 
     use diesel::define_sql_function;
-    use upsert_core::{excluded, literal, upsert};
+    use upsert_core::{excluded, literal};
 
     use super::*;
 
@@ -689,7 +691,7 @@ fn an_attached_database() {
         }
     }
     use attached::{Item, items};
-    use upsert_core::{Action, Change, upsert};
+    use upsert_core::{Action, Change};
 
     for temporary in [false, true] {
         let mut database = TestDatabase::new();
@@ -709,10 +711,12 @@ fn an_attached_database() {
             .unwrap();
         }
         let rows = [("A", 12), ("c", 13), ("b", 14), ("C", 15)].map(|(k, v)| Item { k, v });
-        let told: Vec<Change<(String, i32)>> = upsert(&rows)
-            .returning_old((items::k, items::v))
-            .get_results(conn)
-            .unwrap();
+        let told: Vec<Change<(String, i32)>> = wait(
+            upsert(&rows)
+                .returning_old((items::k, items::v))
+                .get_results(conn),
+        )
+        .unwrap();
         let change = |action, old: Option<(&str, i32)>, (k, v): (&str, i32)| Change {
             action,
             old: old.map(|(k, v)| (k.to_owned(), v)),
@@ -727,7 +731,7 @@ fn an_attached_database() {
                 change(Action::Updated, Some(("c", 13)), ("c", 15)),
             ]
         );
-        let outcome = upsert(&rows).do_nothing().outcome(conn).unwrap();
+        let outcome = wait(upsert(&rows).do_nothing().outcome(conn)).unwrap();
         assert_eq!(outcome.to_string(), "4 skipped");
         let stored: Vec<(String, i32)> = items::table
             .select((items::k, items::v))
@@ -756,11 +760,7 @@ fn a_collation_of_the_application() {
     let mut cases = Cases::new();
     let by_length =
         |left: &str, right: &str| left.trim_end_matches('!').cmp(right.trim_end_matches('!'));
-    cases
-        .database
-        .conn
-        .register_collation("quiet", by_length)
-        .unwrap();
+    register_collation(&mut cases.database.conn, "quiet", by_length);
     for setup in [
         items("TEXT COLLATE quiet UNIQUE"),
         format!(

@@ -145,7 +145,7 @@ on_every_database! {
         };
         for chunk_size in [1, 2, 100] {
             diesel::delete(prices::table).execute(conn).unwrap();
-            assert_eq!(upsert(&rows).chunk_size(chunk_size).execute(conn).unwrap(), 3);
+            assert_eq!(wait(upsert(&rows).chunk_size(chunk_size).execute(conn)).unwrap(), 3);
             assert_eq!(row(conn), (100, "c".to_owned(), Some("x".to_owned())));
         }
         let row_of_nothing = [price(0, "a", None)];
@@ -153,7 +153,7 @@ on_every_database! {
             .update_if(excluded(prices::amount).lt(prices::amount))
             .set(prices::note, prices::name.concat("!").nullable())
             .skip_unchanged(true);
-        assert_eq!(call.execute(conn).unwrap(), 1);
+        assert_eq!(wait(call.execute(conn)).unwrap(), 1);
         assert_eq!(row(conn), (100, "c".to_owned(), Some("c!".to_owned())));
         assert_eq!(plain_prices::table.count().get_result(conn), Ok(0_i64));
     }
@@ -175,28 +175,28 @@ on_every_database! {
             changed
         };
         let row = |name| [Touched { id: 1, name }];
-        assert_eq!(upsert(row("a")).execute(conn).unwrap(), 1);
+        assert_eq!(wait(upsert(row("a")).execute(conn)).unwrap(), 1);
         assert_eq!(changed(conn), half_past_two());
-        assert_eq!(upsert(row("a")).execute(conn).unwrap(), 1);
+        assert_eq!(wait(upsert(row("a")).execute(conn)).unwrap(), 1);
         assert_eq!(changed(conn), half_past_two());
-        assert_eq!(upsert(row("a")).skip_unchanged(true).execute(conn).unwrap(), 0);
+        assert_eq!(wait(upsert(row("a")).skip_unchanged(true).execute(conn)).unwrap(), 0);
         assert_eq!(changed(conn), half_past_two());
-        assert_eq!(upsert(row("b")).execute(conn).unwrap(), 1);
+        assert_eq!(wait(upsert(row("b")).execute(conn)).unwrap(), 1);
         assert!(changed(conn) != half_past_two());
         // A value that is known now.
         let call = upsert(row("c")).touch(plain_prices::changed, half_past_two());
-        assert_eq!(call.execute(conn).unwrap(), 1);
+        assert_eq!(wait(call.execute(conn)).unwrap(), 1);
         assert_eq!(changed(conn), half_past_two());
         let call = upsert(row("d")).skip_unchanged(true);
-        assert_eq!(call.execute(conn).unwrap(), 1);
+        assert_eq!(wait(call.execute(conn)).unwrap(), 1);
         assert!(changed(conn) != half_past_two());
         // `set` is compared: the time is another one, if a while has passed.
         let call = upsert(row("d")).set(plain_prices::changed, half_past_two());
-        assert_eq!(call.skip_unchanged(true).execute(conn).unwrap(), 1);
+        assert_eq!(wait(call.skip_unchanged(true).execute(conn)).unwrap(), 1);
         let call = upsert(row("d")).set(plain_prices::changed, half_past_two());
-        assert_eq!(call.skip_unchanged(true).execute(conn).unwrap(), 0);
+        assert_eq!(wait(call.skip_unchanged(true).execute(conn)).unwrap(), 0);
         let call = upsert(row("d")).set(plain_prices::changed, now).skip_unchanged(true);
-        assert_eq!(call.execute(conn).unwrap(), 1);
+        assert_eq!(wait(call.execute(conn)).unwrap(), 1);
         assert!(changed(conn) != half_past_two());
     }
 
@@ -220,32 +220,32 @@ on_every_database! {
                 .unwrap()
         };
         let rows = [(1, 3), (2, 10), (3, 100)].map(|(id, amount)| Amount { id, amount });
-        assert_eq!(Amount::bulk_upsert(conn, &rows).unwrap(), 3);
+        assert_eq!(wait(Amount::bulk_upsert(conn, &rows)).unwrap(), 3);
 
         // The smallest limit, of all or of the row's own.
         let least = || limits::table.select(diesel::dsl::min(limits::most)).single_value();
         let call = upsert(&rows).update_if(plain_prices::amount.nullable().le(least()));
-        assert_eq!(call.execute(conn).unwrap(), 1);
+        assert_eq!(wait(call.execute(conn)).unwrap(), 1);
         assert_eq!(amounts(conn), [6, 10, 100]);
         let own = limits::table
             .filter(limits::id.eq(plain_prices::id))
             .filter(limits::most.gt(plain_prices::amount));
         let call = upsert(&rows).update_if(diesel::dsl::exists(own));
-        assert_eq!(call.execute(conn).unwrap(), 1);
+        assert_eq!(wait(call.execute(conn)).unwrap(), 1);
         assert_eq!(amounts(conn), [6, 20, 100]);
         let own = limits::table.select(limits::most).filter(limits::id.eq(plain_prices::id));
         let call = upsert(&rows)
             .set(plain_prices::amount, own.single_value().assume_not_null())
             .update_if(plain_prices::id.lt(3))
             .skip_unchanged(true);
-        assert_eq!(call.execute(conn).unwrap(), 2);
+        assert_eq!(wait(call.execute(conn)).unwrap(), 2);
         assert_eq!(amounts(conn), [5, 50, 100]);
 
         // Lists of many lengths.
         for length in [0, 1, 2, 3, 1, 0] {
             let ids: Vec<_> = (1..=length).collect();
             let call = upsert(&rows).update_if(plain_prices::id.eq_any(ids));
-            assert_eq!(call.execute(conn).unwrap(), usize::try_from(length).unwrap());
+            assert_eq!(wait(call.execute(conn)).unwrap(), usize::try_from(length).unwrap());
         }
         assert_eq!(amounts(conn), [5 + 4 * 3, 50 + 2 * 10, 200]);
     }
@@ -257,15 +257,15 @@ on_every_database! {
         let conn = &mut database.conn;
         let rows: Vec<_> = (0..33_000).map(|id| Amount { id, amount: 1 }).collect();
         let all = usize::MAX;
-        assert_eq!(upsert(&rows).chunk_size(all).execute(conn).unwrap(), rows.len());
+        assert_eq!(wait(upsert(&rows).chunk_size(all).execute(conn)).unwrap(), rows.len());
         let call = upsert(&rows).chunk_size(all).set(plain_prices::name, "one");
-        assert_eq!(call.execute(conn).unwrap(), rows.len());
+        assert_eq!(wait(call.execute(conn)).unwrap(), rows.len());
         let call = upsert(&rows)
             .set(plain_prices::name, "two")
             .update_if(plain_prices::id.ne(1).and(plain_prices::id.ne(2)))
             .touch(plain_prices::note, plain_prices::name.concat("?").nullable())
             .chunk_size(all);
-        assert_eq!(call.execute(conn).unwrap(), rows.len() - 2);
+        assert_eq!(wait(call.execute(conn)).unwrap(), rows.len() - 2);
         let counts: Vec<(String, i64)> = plain_prices::table
             .group_by(plain_prices::name)
             .select((plain_prices::name, diesel::dsl::count_star()))

@@ -67,7 +67,7 @@ on_every_database! {
         ];
         for chunk_size in [1, 2, 100] {
             diesel::delete(odd_names::table).execute(conn).unwrap();
-            assert_eq!(upsert(&rows).chunk_size(chunk_size).execute(conn).unwrap(), 4);
+            assert_eq!(wait(upsert(&rows).chunk_size(chunk_size).execute(conn)).unwrap(), 4);
             let row: (i32, Option<String>, Option<i32>, Option<i32>, Option<String>, i32) =
                 odd_names::table.first(conn).unwrap();
             let text = |text: &str| Some(text.to_owned());

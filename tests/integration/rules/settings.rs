@@ -50,17 +50,20 @@ mod on_mysql_only {
         };
         let high = 1_u64 << 63;
         let table = |conn: &mut Conn| counts::table.first::<Count>(conn).unwrap();
-        assert_eq!(count(65_534, high, 1, 1 << 31).upsert(conn).unwrap(), 1);
+        assert_eq!(
+            wait(count(65_534, high, 1, 1 << 31).upsert(conn)).unwrap(),
+            1
+        );
         let rows = [
             count(1, high - 1, high + 1, (1 << 31) + 1),
             count(9, 9, u64::MAX, 1 << 31),
             count(0, 0, high, u32::MAX),
         ];
-        assert_eq!(Count::bulk_upsert(conn, &rows).unwrap(), 2);
+        assert_eq!(wait(Count::bulk_upsert(conn, &rows)).unwrap(), 2);
         let expected = count(65_535, u64::MAX, high + 1, u32::MAX);
         assert_eq!(table(conn), expected);
         for row in [count(1, 0, 0, u32::MAX), count(0, 1, 0, u32::MAX)] {
-            let result = row.upsert(conn);
+            let result = wait(row.upsert(conn));
             assert!(matches!(result, Err(Error::Statement { .. })), "{result:?}");
             assert_eq!(table(conn), expected);
         }
@@ -112,7 +115,7 @@ mod on_mysql_only {
         };
         let text = |text: &str| Some(text.to_owned());
 
-        let written = upsert(rows.iter().map(LooseWide::from)).execute(conn);
+        let written = wait(upsert(rows.iter().map(LooseWide::from)).execute(conn));
         assert_eq!(written.unwrap(), 6, "{mode}");
         let expected = [
             (1, Some(4), text("a"), text("a"), text("x")),
@@ -124,7 +127,7 @@ mod on_mysql_only {
         let call = upsert(rows.iter().map(SkipWord::from))
             .set(loose::note, loose::word.concat("\\'"))
             .update_if(excluded(loose::word).ne("x"));
-        assert_eq!(call.execute(conn).unwrap(), 5, "{mode}");
+        assert_eq!(wait(call.execute(conn)).unwrap(), 5, "{mode}");
         // The fourth row changes the note, because the word was changed before.
         let expected = [
             (1, Some(7), text("A"), text("default"), text("A\\'")),
@@ -178,7 +181,11 @@ mod on_postgres_only {
         database.run(&create_labels("text"));
         let conn = &mut database.conn;
         for (word, written) in [("a", 1), ("a", 0), ("b", 1), ("b", 0)] {
-            assert_eq!(label(1, word).upsert(conn).unwrap(), written, "{word}");
+            assert_eq!(
+                wait(label(1, word).upsert(conn)).unwrap(),
+                written,
+                "{word}"
+            );
         }
     }
 
@@ -197,7 +204,7 @@ mod on_postgres_only {
             let call = upsert([label(1, word)])
                 .set(labels::seen, labels::seen + limit)
                 .update_if(labels::seen.ge(limit - 1));
-            call.execute(conn).unwrap();
+            wait(call.execute(conn)).unwrap();
         }
         let seen: i32 = labels::table.select(labels::seen).first(conn).unwrap();
         assert_eq!(seen, (1..8).sum::<i32>());

@@ -212,10 +212,10 @@ on_every_database! {
                     let context = format!("{addition:?}, chunks of {chunk_size}");
                     diesel::delete(sums::table).execute(conn).unwrap();
                     let rows = [old.clone(), second.clone()].map(R::from);
-                    assert_eq!(upsert(&rows).execute(conn).unwrap(), 2, "{context}");
+                    assert_eq!(wait(upsert(&rows).execute(conn)).unwrap(), 2, "{context}");
                     let before = sums(conn);
                     let rows = [third.clone(), new.clone()].map(R::from);
-                    let result = upsert(&rows).chunk_size(chunk_size).execute(conn);
+                    let result = wait(upsert(&rows).chunk_size(chunk_size).execute(conn));
                     if let Some(sum) = sum.clone() {
                         assert_eq!(result.unwrap(), 2, "{context}");
                         let expected = [sum, second.clone(), third.clone()];
@@ -249,11 +249,11 @@ on_every_database! {
         database.run(CREATE_SUMS);
         let conn = &mut database.conn;
         let row = |single, ratio| Sum { id: 1, single, ratio, ..Sum::default() };
-        assert_eq!(row(16_777_216.0, 9_007_199_254_740_992.0).upsert(conn).unwrap(), 1);
+        assert_eq!(wait(row(16_777_216.0, 9_007_199_254_740_992.0).upsert(conn)).unwrap(), 1);
         let again = [row(0.0, 1.0)];
-        assert_eq!(upsert(&again).skip_unchanged(true).execute(conn).unwrap(), 0);
+        assert_eq!(wait(upsert(&again).skip_unchanged(true).execute(conn)).unwrap(), 0);
         let again = [row(1.0, 0.0)];
-        let written = upsert(&again).skip_unchanged(true).execute(conn).unwrap();
+        let written = wait(upsert(&again).skip_unchanged(true).execute(conn)).unwrap();
         // SQLite holds more digits of it.
         assert_eq!(written, usize::from(system::SYSTEM == System::Sqlite));
         let single: Option<f32> = loose_sums::table
@@ -272,11 +272,11 @@ on_every_database! {
         for chunk_size in [1, 2, 3, 100] {
             diesel::delete(sums::table).execute(conn).unwrap();
             let rows = [sum(i64::MAX), sum(1), sum(-1)];
-            let result = upsert(&rows).chunk_size(chunk_size).execute(conn);
+            let result = wait(upsert(&rows).chunk_size(chunk_size).execute(conn));
             assert!(matches!(result, Err(Error::Statement { .. })), "{result:?}");
             assert_eq!(sums::table.count().get_result(conn), Ok(0_i64));
             let rows = [sum(i64::MAX), sum(-1), sum(1)];
-            assert_eq!(upsert(&rows).chunk_size(chunk_size).execute(conn).unwrap(), 3);
+            assert_eq!(wait(upsert(&rows).chunk_size(chunk_size).execute(conn)).unwrap(), 3);
         }
     }
 
@@ -304,16 +304,16 @@ on_every_database! {
         for (skip, touches) in [(false, false), (true, false), (false, true), (true, true)] {
             for chunk_size in [1, 2, 100] {
                 diesel::delete(sums::table).execute(conn).unwrap();
-                assert_eq!(LooseSum::bulk_upsert(conn, &rows).unwrap(), 3);
+                assert_eq!(wait(LooseSum::bulk_upsert(conn, &rows)).unwrap(), 3);
                 let call = upsert(&again)
                     .rule(loose_sums::small, rule::Update)
                     .update_if(loose_sums::small.lt(excluded(loose_sums::small)))
                     .skip_unchanged(skip)
                     .chunk_size(chunk_size);
                 let written = if touches {
-                    call.rule(loose_sums::ratio, rule::Touch).execute(conn)
+                    wait(call.rule(loose_sums::ratio, rule::Touch).execute(conn))
                 } else {
-                    call.execute(conn)
+                    wait(call.execute(conn))
                 };
                 assert_eq!(written.unwrap(), 1, "skips: {skip}, touches: {touches}");
                 let big: Vec<Option<i64>> = loose_sums::table

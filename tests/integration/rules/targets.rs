@@ -163,12 +163,14 @@ macro_rules! other_targets {
                 .rule(SMALL, Rule::Keep)
                 .rule(WORD, Rule::Fill);
                 check_calls(&mut Database::new(), &oracle, |conn, rows, chunk_size| {
-                    upsert(rows.iter().map(LoosePlain::from))
-                        .on_conflict(loose::small)
-                        .filter_target(loose::big.gt(upsert_core::literal(0_i64)))
-                        .rule(loose::word, rule::Fill)
-                        .chunk_size(chunk_size)
-                        .execute(conn)
+                    wait(
+                        upsert(rows.iter().map(LoosePlain::from))
+                            .on_conflict(loose::small)
+                            .filter_target(loose::big.gt(upsert_core::literal(0_i64)))
+                            .rule(loose::word, rule::Fill)
+                            .chunk_size(chunk_size)
+                            .execute(conn),
+                    )
                 });
             }
         }
@@ -245,11 +247,13 @@ mod constraints {
             ..Plain::oracle().rule(BIG, Rule::Add)
         };
         check_calls(&mut Database::new(), &oracle, |conn, rows, chunk_size| {
-            upsert(rows.iter().map(Plain::from))
-                .on_conflict(upsert_core::on_constraint("cells_small_key"))
-                .rule(strict::big, rule::Add)
-                .chunk_size(chunk_size)
-                .execute(conn)
+            wait(
+                upsert(rows.iter().map(Plain::from))
+                    .on_conflict(upsert_core::on_constraint("cells_small_key"))
+                    .rule(strict::big, rule::Add)
+                    .chunk_size(chunk_size)
+                    .execute(conn),
+            )
         });
     }
 }

@@ -37,18 +37,26 @@ macro_rules! label_checks {
         fn check_labels(conn: &mut $conn, changes: &[Change]) {
             for (old, new, stored) in changes.iter().copied() {
                 diesel::delete(labels::table).execute(conn).unwrap();
-                assert_eq!(label(1, old).upsert(conn).unwrap(), 1);
-                assert_eq!(label(1, old).upsert(conn).unwrap(), 0, "{old:?} again");
+                assert_eq!(wait(label(1, old).upsert(conn)).unwrap(), 1);
+                assert_eq!(
+                    wait(label(1, old).upsert(conn)).unwrap(),
+                    0,
+                    "{old:?} again"
+                );
                 let before = label_row(conn).0;
                 let changed = before != stored;
-                let written = label(1, new).upsert(conn).unwrap();
+                let written = wait(label(1, new).upsert(conn)).unwrap();
                 assert_eq!(written, usize::from(changed), "{old:?} to {new:?}");
                 assert_eq!(
                     label_row(conn),
                     (stored.to_owned(), 0),
                     "{old:?} to {new:?}"
                 );
-                assert_eq!(label(1, new).upsert(conn).unwrap(), 0, "{new:?} again");
+                assert_eq!(
+                    wait(label(1, new).upsert(conn)).unwrap(),
+                    0,
+                    "{new:?} again"
+                );
 
                 diesel::delete(labels::table).execute(conn).unwrap();
                 let words = [old, old, new, new, old];
@@ -56,7 +64,7 @@ macro_rules! label_checks {
                     id: 1,
                     word: Some(word),
                 });
-                assert_eq!(TouchedLabel::bulk_upsert(conn, &rows).unwrap(), 5);
+                assert_eq!(wait(TouchedLabel::bulk_upsert(conn, &rows)).unwrap(), 5);
                 let touches = if changed { 2 } else { 0 };
                 assert_eq!(label_row(conn), (before, touches), "{old:?} to {new:?}");
             }
@@ -66,7 +74,7 @@ macro_rules! label_checks {
         /// type of the column.
         fn check_touched_labels(conn: &mut $conn, old: &'static str, new: &'static str) {
             diesel::delete(labels::table).execute(conn).unwrap();
-            assert_eq!(label(1, old).upsert(conn).unwrap(), 1);
+            assert_eq!(wait(label(1, old).upsert(conn)).unwrap(), 1);
             let before = label_row(conn).0;
             let mut touch = |step: i32, skip: bool| {
                 let row = [label(1, new)];
@@ -75,9 +83,9 @@ macro_rules! label_checks {
                     .set(labels::seen, labels::seen + step)
                     .skip_unchanged(skip);
                 let written = if step == 2 {
-                    call.rule(labels::word, rule::Touch).execute(conn)
+                    wait(call.rule(labels::word, rule::Touch).execute(conn))
                 } else {
-                    call.touch(labels::word, new).execute(conn)
+                    wait(call.touch(labels::word, new).execute(conn))
                 };
                 (written.unwrap(), label_row(conn))
             };
@@ -93,11 +101,11 @@ macro_rules! label_checks {
         fn check_set_labels(conn: &mut $conn, changes: &[Change]) {
             for (old, new, stored) in changes.iter().copied() {
                 diesel::delete(labels::table).execute(conn).unwrap();
-                assert_eq!(label(1, old).upsert(conn).unwrap(), 1);
+                assert_eq!(wait(label(1, old).upsert(conn)).unwrap(), 1);
                 let mut set = |word: &str| {
                     let row = [label(1, "other")];
                     let call = upsert(&row).set(labels::word, word);
-                    call.touch(labels::seen, labels::seen + 1).execute(conn)
+                    wait(call.touch(labels::seen, labels::seen + 1).execute(conn))
                 };
                 assert_eq!(set(old).unwrap(), 0, "{old:?} again");
                 assert_eq!(set(new).unwrap(), 1, "{old:?} to {new:?}");
@@ -116,7 +124,7 @@ macro_rules! label_checks {
             for (old, new, _) in changes.iter().copied() {
                 for (max, skip) in [(true, true), (true, false), (false, true), (false, false)] {
                     diesel::delete(labels::table).execute(conn).unwrap();
-                    label(1, old).upsert(conn).unwrap();
+                    wait(label(1, old).upsert(conn)).unwrap();
                     let rows = [AnyLabel {
                         id: 1,
                         word: Some(new),
@@ -128,7 +136,11 @@ macro_rules! label_checks {
                         call.rule(labels::word, rule::Min)
                     };
                     let context = format!("{old:?} and {new:?}, larger: {max}");
-                    assert_eq!(call.execute(conn).unwrap(), usize::from(!skip), "{context}");
+                    assert_eq!(
+                        wait(call.execute(conn)).unwrap(),
+                        usize::from(!skip),
+                        "{context}"
+                    );
                     assert_eq!(label_row(conn).0, old, "{context}");
                 }
             }
@@ -175,8 +187,8 @@ mod on_sqlite_only {
             .execute(conn)
             .unwrap();
         let rows = [label(1, "1"), label(2, "1")];
-        assert_eq!(Label::bulk_upsert(conn, &rows).unwrap(), 1);
-        assert_eq!(Label::bulk_upsert(conn, &rows).unwrap(), 0);
+        assert_eq!(wait(Label::bulk_upsert(conn, &rows)).unwrap(), 1);
+        assert_eq!(wait(Label::bulk_upsert(conn, &rows)).unwrap(), 0);
     }
 }
 
@@ -314,7 +326,11 @@ mod on_postgres_only {
         database.run(&create_labels("char(4)"));
         let conn = &mut database.conn;
         for (new, written) in [("abc", 1), ("abc ", 0), ("ABC", 1), ("ABC", 0), ("AB", 1)] {
-            assert_eq!(label(1, new).upsert(conn).unwrap(), written, "{new:?}");
+            assert_eq!(
+                wait(label(1, new).upsert(conn)).unwrap(),
+                written,
+                "{new:?}"
+            );
         }
         check_touched_labels(conn, "a", "b");
     }

@@ -103,8 +103,8 @@ on_every_database! {
         fn check_changes(conn: &mut Conn, rows: &[Values]) {
             diesel::delete(values::table).execute(conn).unwrap();
             for (seen, row) in (0..).zip(rows) {
-                assert_eq!(row.upsert(conn).unwrap(), 1, "{row:?}");
-                assert_eq!(row.upsert(conn).unwrap(), 0, "{row:?}");
+                assert_eq!(wait(row.upsert(conn)).unwrap(), 1, "{row:?}");
+                assert_eq!(wait(row.upsert(conn)).unwrap(), 0, "{row:?}");
                 let expected = Values { seen, ..row.clone() };
                 assert_eq!(values(conn), expected, "{row:?}");
             }
@@ -114,7 +114,7 @@ on_every_database! {
             for chunk_size in [1, 3, 100] {
                 diesel::delete(values::table).execute(conn).unwrap();
                 let call = upsert(twice.iter().copied()).chunk_size(chunk_size);
-                assert_eq!(call.execute(conn).unwrap(), rows.len());
+                assert_eq!(wait(call.execute(conn)).unwrap(), rows.len());
                 assert_eq!(usize::try_from(values(conn).seen).unwrap(), rows.len() - 1);
             }
         }
@@ -176,7 +176,7 @@ on_every_database! {
                 diesel::delete(values::table).execute(conn).unwrap();
                 let null = Extremes { id: 1, single: None, day: None, time: None, stamp: None };
                 let rows = [null.clone(), row(old, i), null, row(new, j)];
-                assert_eq!(Extremes::bulk_upsert(conn, &rows).unwrap(), 4);
+                assert_eq!(wait(Extremes::bulk_upsert(conn, &rows)).unwrap(), 4);
                 let table = values(conn);
                 let context = format!("{old}, {new}");
                 assert_eq!(table.single, Some(singles[i.max(j)]), "{context}");
@@ -191,7 +191,7 @@ on_every_database! {
                     flag: Some(flag),
                 };
                 let rows = [stamped(old, false), stamped(new, true)];
-                let written = Stamped::bulk_upsert(conn, &rows).unwrap();
+                let written = wait(Stamped::bulk_upsert(conn, &rows)).unwrap();
                 assert_eq!(written, 1 + usize::from(new > old), "{context}");
                 assert_eq!(values(conn).stamp, Some(*old.max(new)), "{context}");
                 assert_eq!(values(conn).flag, Some(new > old), "{context}");
@@ -226,9 +226,9 @@ on_every_database! {
                 time: Some(stamp.time()),
                 ..Values::default()
             };
-            assert_eq!(row.upsert(conn).unwrap(), 1);
+            assert_eq!(wait(row.upsert(conn)).unwrap(), 1);
             for _ in 0..3 {
-                assert_eq!(row.upsert(conn).unwrap(), 0, "{nanoseconds}");
+                assert_eq!(wait(row.upsert(conn)).unwrap(), 0, "{nanoseconds}");
             }
         }
     }

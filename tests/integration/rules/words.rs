@@ -1,6 +1,6 @@
 //! A table of words.
 
-use upsert_core::Upsertable;
+use crate::api::Upsertable;
 
 diesel::table! {
     labels (id) {

@@ -40,10 +40,10 @@ mod on_postgres_only {
         database.run(&create_labels("text"));
         let conn = &mut database.conn;
         let old = [label(1, "a"), label(2, "b"), label(3, "c")];
-        assert_eq!(Label::bulk_upsert(conn, &old).unwrap(), 3);
+        assert_eq!(wait(Label::bulk_upsert(conn, &old)).unwrap(), 3);
         let before = versions(conn, "labels");
         let rows = [label(1, "a"), label(2, "B"), label(3, "c")];
-        assert_eq!(Label::bulk_upsert(conn, &rows).unwrap(), 1);
+        assert_eq!(wait(Label::bulk_upsert(conn, &rows)).unwrap(), 1);
         let after = versions(conn, "labels");
         assert_eq!(after[0], before[0]);
         assert_ne!(after[1], before[1]);
@@ -52,13 +52,13 @@ mod on_postgres_only {
         let call = upsert(&rows)
             .skip_unchanged(false)
             .update_if(labels::id.gt(2));
-        assert_eq!(call.execute(conn).unwrap(), 1);
+        assert_eq!(wait(call.execute(conn)).unwrap(), 1);
         let guarded = versions(conn, "labels");
         assert_eq!(guarded[..2], after[..2]);
         assert_ne!(guarded[2], after[2]);
         // Rows that nothing touches are written all the same.
         assert_eq!(
-            upsert(&rows).skip_unchanged(false).execute(conn).unwrap(),
+            wait(upsert(&rows).skip_unchanged(false).execute(conn)).unwrap(),
             3
         );
         let written = versions(conn, "labels");
@@ -205,10 +205,14 @@ mod on_postgres_only {
             diesel::delete(odd_types::table).execute(conn).unwrap();
             for (i, row) in rows.iter().enumerate() {
                 let call = upsert([row]).skip_unchanged(skip);
-                assert_eq!(call.execute(conn).unwrap(), 1, "{row:?}");
+                assert_eq!(wait(call.execute(conn)).unwrap(), 1, "{row:?}");
                 assert_eq!(seen(conn), i, "{row:?}");
                 let call = upsert([row]).skip_unchanged(skip);
-                assert_eq!(call.execute(conn).unwrap(), usize::from(!skip), "{row:?}");
+                assert_eq!(
+                    wait(call.execute(conn)).unwrap(),
+                    usize::from(!skip),
+                    "{row:?}"
+                );
                 assert_eq!(seen(conn), i, "{row:?} again");
             }
         }
@@ -229,7 +233,7 @@ mod on_postgres_only {
             area: Some(Around(1.0, 1.0, 1.0)),
             ..Odd::default()
         };
-        assert_eq!(row.upsert(conn).unwrap(), 1);
+        assert_eq!(wait(row.upsert(conn)).unwrap(), 1);
         for (i, skip) in [(1, false), (2, true)] {
             for (step, written) in [(0, usize::from(!skip)), (i, 1)] {
                 let call = upsert([&row])
@@ -240,7 +244,7 @@ mod on_postgres_only {
                     .touch(odd_types::area, excluded(odd_types::area))
                     .touch(odd_types::list, Some(vec![f64::from(i)]))
                     .skip_unchanged(skip);
-                assert_eq!(call.execute(conn).unwrap(), written);
+                assert_eq!(wait(call.execute(conn)).unwrap(), written);
                 let touched = odd_types::table
                     .filter(odd_types::list.eq(vec![f64::from(i)]))
                     .count()
@@ -275,7 +279,7 @@ mod on_postgres_only {
             let call = upsert([&row])
                 .skip_unchanged(true)
                 .set(odd_types::span, excluded(odd_types::span));
-            assert_eq!(call.execute(conn).unwrap(), written, "{span:?}");
+            assert_eq!(wait(call.execute(conn)).unwrap(), written, "{span:?}");
             let stored: Option<PgInterval> = odd_types::table
                 .select(odd_types::span)
                 .first(conn)
@@ -340,7 +344,7 @@ mod on_postgres_only {
                 seen: 0,
             })
             .collect();
-        assert_eq!(Entry::bulk_upsert(conn, &rows).unwrap(), rows.len());
+        assert_eq!(wait(Entry::bulk_upsert(conn, &rows)).unwrap(), rows.len());
 
         // The first time a page is written after a checkpoint, the whole page
         // goes to the log, so both have run once before they are measured. What
@@ -348,15 +352,15 @@ mod on_postgres_only {
         let (mut plain, mut skipping) = (i64::MAX, i64::MAX);
         for _ in 0..4 {
             let start = number(conn, WAL);
-            assert_eq!(Entry::bulk_upsert(conn, &rows).unwrap(), rows.len());
+            assert_eq!(wait(Entry::bulk_upsert(conn, &rows)).unwrap(), rows.len());
             plain = plain.min(number(conn, WAL) - start);
 
             let size = number(conn, SIZE);
-            let written = upsert(&rows).skip_unchanged(true).execute(conn).unwrap();
+            let written = wait(upsert(&rows).skip_unchanged(true).execute(conn)).unwrap();
             assert_eq!(written, 0);
             for _ in 0..2 {
                 let start = number(conn, WAL);
-                let written = upsert(&rows).skip_unchanged(true).execute(conn).unwrap();
+                let written = wait(upsert(&rows).skip_unchanged(true).execute(conn)).unwrap();
                 assert_eq!(written, 0);
                 skipping = skipping.min(number(conn, WAL) - start);
             }
@@ -440,11 +444,11 @@ mod triggers {
             }
             let conn = &mut database.conn;
             let old = [label(1, "a"), label(2, "b"), label(3, "c")];
-            assert_eq!(Label::bulk_upsert(conn, &old).unwrap(), 3);
+            assert_eq!(wait(Label::bulk_upsert(conn, &old)).unwrap(), 3);
             assert_eq!(take_events(conn), []);
 
             let rows = [label(1, "a"), label(2, "B"), label(3, "c"), label(4, "d")];
-            assert_eq!(Label::bulk_upsert(conn, &rows).unwrap(), 2);
+            assert_eq!(wait(Label::bulk_upsert(conn, &rows)).unwrap(), 2);
             let fired = |id| [(id, "BEFORE".to_owned()), (id, "AFTER".to_owned())];
             let events = take_events(conn);
             match system::SYSTEM {
@@ -459,7 +463,7 @@ mod triggers {
             // By a guard.
             let rows = [(1, "x"), (2, "y")].map(|(id, word)| AnyLabel { id, word: Some(word) });
             let call = upsert(&rows).update_if(labels::word.ne("a"));
-            assert_eq!(call.execute(conn).unwrap(), 1);
+            assert_eq!(wait(call.execute(conn)).unwrap(), 1);
             let events = take_events(conn);
             match system::SYSTEM {
                 #[cfg(feature = "mysql")]
@@ -470,7 +474,7 @@ mod triggers {
             assert_eq!(words(conn)[1], (2, Some("y".to_owned())));
 
             // Without either, unchanged rows fire.
-            let written = upsert(&rows[1..]).execute(conn).unwrap();
+            let written = wait(upsert(&rows[1..]).execute(conn)).unwrap();
             assert_eq!(written, 1);
             assert_eq!(take_events(conn), fired(2));
         }

@@ -90,7 +90,7 @@ pub enum Condition<'b, DB> {
 }
 
 /// A Diesel expression in a statement.
-pub struct Expr<'b, DB>(&'b dyn QueryFragment<DB>);
+pub struct Expr<'b, DB>(&'b (dyn QueryFragment<DB> + Send + Sync));
 
 impl<DB> Clone for Expr<'_, DB> {
     fn clone(&self) -> Self {
@@ -107,7 +107,7 @@ impl<DB> fmt::Debug for Expr<'_, DB> {
 }
 
 impl<'b, DB: Dialect> Expr<'b, DB> {
-    pub(crate) fn new(expression: &'b dyn QueryFragment<DB>) -> Self {
+    pub(crate) fn new(expression: &'b (dyn QueryFragment<DB> + Send + Sync)) -> Self {
         Self(expression)
     }
 

@@ -4,9 +4,7 @@ use core::any::TypeId;
 use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use diesel::RunQueryDsl;
 use diesel::backend::Backend;
-use diesel::connection::{Connection, LoadConnection};
 use diesel::deserialize::{self, FromSql};
 use diesel::mysql::Mysql;
 use diesel::query_builder::{AstPass, QueryFragment};
@@ -15,12 +13,13 @@ use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 
 use super::outcomes::push_values;
 use super::{
-    ConflictClause, Dialect, Equals, Fault, Inspection, KeyColumn, KeyColumns, KeyPart, Outcomes,
-    Report, Rows, TargetLookup, TypeKind, encode_by_collector, fold_ascii, push_existing, unquote,
+    ConflictClause, Dialect, Equals, Fault, Inspection, KeyColumn, KeyColumns, KeyLookup, KeyPart,
+    Outcomes, Question, Report, Rows, TargetLookup, TypeKind, encode_by_collector, fold_ascii,
+    push_existing, unquote,
 };
 use crate::error::message;
+use crate::expression::Fragment;
 use crate::field::ColumnDef;
-use crate::statement::ResultQuery;
 
 mod clause;
 
@@ -31,8 +30,8 @@ const RAISED: &str = "exp710+";
 impl Dialect for Mysql {
     // The protocol counts parameters in 16 bits (server error 1390).
     const MAX_BINDS: usize = 65_535;
-    // Measured: 100 to 1000 rows are the same.
-    const MAX_ROWS: usize = 512;
+    // Measured: 100 to 4000 rows are the same, but for the round trips.
+    const MAX_ROWS: usize = 2048;
     // The smallest `max_allowed_packet` that a supported server comes with;
     // the one in force is asked for where it could matter.
     const MAX_BYTES: Option<usize> = Some(16 * 1024 * 1024);
@@ -168,53 +167,54 @@ impl Dialect for Mysql {
     ///
     /// The answer is kept in variables of the session for ten seconds, so that
     /// a connection that makes many calls waits only for a round trip.
-    fn inspect<C: Connection<Backend = Self>>(
-        conn: &mut C,
-        target: &TargetLookup<'_>,
-    ) -> QueryResult<Inspection> {
+    fn inspect<'t>(target: &TargetLookup<'t>) -> Option<Question<'t, Self>> {
         let question = question(target);
         let mut hasher = DefaultHasher::new();
         question.hash(&mut hasher);
         let id = hasher.finish();
-        let answer = read_number(
-            conn,
-            &format!(
-                "SET @upsert_known = @upsert_in_{id:x} <=> CONCAT_WS(' ', DATABASE(), @@sql_mode) \
-                 AND @upsert_until_{id:x} > UNIX_TIMESTAMP(); \
-                 SET @upsert_number = IF(@upsert_known, @upsert_is_{id:x}, {question}); \
-                 SET @upsert_in_{id:x} = IF((@upsert_number & 5) = 5, \
-                 CONCAT_WS(' ', DATABASE(), @@sql_mode), NULL), \
-                 @upsert_is_{id:x} = @upsert_number, @upsert_until_{id:x} = \
-                 IF(@upsert_known, @upsert_until_{id:x}, UNIX_TIMESTAMP() + 10)"
-            ),
-        )?;
-        Ok(Inspection {
+        Some(number(&format!(
+            "SET @upsert_known = @upsert_in_{id:x} <=> CONCAT_WS(' ', DATABASE(), @@sql_mode) \
+             AND @upsert_until_{id:x} > UNIX_TIMESTAMP(); \
+             SET @upsert_number = IF(@upsert_known, @upsert_is_{id:x}, {question}); \
+             SET @upsert_in_{id:x} = IF((@upsert_number & 5) = 5, \
+             CONCAT_WS(' ', DATABASE(), @@sql_mode), NULL), \
+             @upsert_is_{id:x} = @upsert_number, @upsert_until_{id:x} = \
+             IF(@upsert_known, @upsert_until_{id:x}, UNIX_TIMESTAMP() + 10)"
+        )))
+    }
+
+    fn inspection(answer: usize) -> Inspection {
+        Inspection {
             has_unique_index: answer & 1 != 0,
             may_sort: answer & 2 != 0,
-        })
-    }
-
-    fn max_statement_bytes<C: Connection<Backend = Self>>(
-        conn: &mut C,
-        bytes: usize,
-    ) -> QueryResult<Option<usize>> {
-        // Half of the smallest default that any server came with, 1 MiB.
-        if bytes < 512 * 1024 {
-            return Ok(None);
         }
-        read_number(conn, "SET @upsert_number = @@max_allowed_packet").map(Some)
     }
 
-    fn begin_count<C: Connection<Backend = Self>>(conn: &mut C) -> QueryResult<()> {
-        conn.batch_execute("SET @upsert_kept = 0, @upsert_rows = 0")
+    fn max_statement_bytes(bytes: usize) -> Option<Question<'static, Self>> {
+        // Half of the smallest default that any server came with, 1 MiB.
+        (bytes >= 512 * 1024).then(|| number("SET @upsert_number = @@max_allowed_packet"))
     }
 
-    fn end_count<C: Connection<Backend = Self>>(conn: &mut C) -> QueryResult<usize> {
-        read_number(conn, "SET @upsert_number = @upsert_kept")
+    const BEGIN_COUNT: &'static str = "SET @upsert_kept = 0, @upsert_rows = 0";
+
+    fn kept_rows() -> Option<Question<'static, Self>> {
+        Some(number("SET @upsert_number = @upsert_kept"))
     }
 
-    fn selected_rows<C: Connection<Backend = Self>>(conn: &mut C) -> QueryResult<usize> {
-        read_number(conn, "SET @upsert_number = @upsert_rows")
+    fn selected_rows() -> Option<Question<'static, Self>> {
+        Some(number("SET @upsert_number = @upsert_rows"))
+    }
+
+    fn answer(result: QueryResult<usize>) -> QueryResult<usize> {
+        match result {
+            Err(error) => match message(&error).and_then(|number| number.parse().ok()) {
+                Some(number) => Ok(number),
+                None => Err(error),
+            },
+            Ok(_) => Err(DieselError::QueryBuilderError(
+                "the server did not answer `SIGNAL` with an error".into(),
+            )),
+        }
     }
 }
 
@@ -227,44 +227,35 @@ impl Outcomes for Mysql {
         <i64 as FromSql<BigInt, Self>>::from_sql(value)
     }
 
-    fn load_text<C>(conn: &mut C, query: &dyn QueryFragment<Self>) -> QueryResult<Option<String>>
-    where
-        C: LoadConnection<Backend = Self>,
-    {
-        ResultQuery::<Self, Nullable<Text>>::new(query).get_result(conn)
+    fn read_text(value: <Self as Backend>::RawValue<'_>) -> deserialize::Result<String> {
+        <String as FromSql<Text, Self>>::from_sql(value)
     }
 
-    fn key_columns<C>(
-        conn: &mut C,
-        table: &str,
-        columns: &[&'static str],
-        _: Option<&str>,
-    ) -> QueryResult<KeyColumns>
-    where
-        C: LoadConnection<Backend = Self>,
-    {
-        let (schema, name) = unquote(table);
+    fn key_columns<'t>(target: &KeyLookup<'t>) -> Fragment<'t, Self> {
+        let (schema, name) = unquote(target.table);
         let schema = schema.map_or("DATABASE()".to_owned(), |schema| name_literal(&schema));
         let name = name_literal(&name);
-        let names: Vec<_> = columns.iter().map(|name| name_literal(name)).collect();
-        let (names, count) = (names.join(", "), columns.len());
-        let query = format!(
+        let names = target.columns.iter().map(|name| name_literal(name));
+        let (names, count) = (names.collect::<Vec<_>>().join(", "), target.columns.len());
+        Box::new(Written(format!(
             "SELECT MIN(INDEX_NAME) FROM (SELECT INDEX_NAME FROM information_schema.STATISTICS \
              WHERE NON_UNIQUE = 0 AND TABLE_SCHEMA = {schema} AND TABLE_NAME = {name} \
              GROUP BY INDEX_NAME HAVING COUNT(SUB_PART) = 0 AND COUNT(*) = {count} \
              AND SUM(COLUMN_NAME IN ({names})) = {count}) AS i"
-        );
-        let index = diesel::dsl::sql::<Nullable<Text>>(&query).get_result(conn)?;
+        )))
+    }
+
+    fn read_key_columns(target: &KeyLookup<'_>, rows: Vec<Vec<Option<String>>>) -> KeyColumns {
         let column = |name: &&'static str| KeyColumn {
             name: (*name).to_owned(),
             comparison: None,
         };
-        Ok(KeyColumns {
-            columns: columns.iter().map(column).collect(),
-            index,
+        KeyColumns {
+            columns: target.columns.iter().map(column).collect(),
+            index: rows.into_iter().flatten().next().flatten(),
             has_children: false,
             one_by_one: false,
-        })
+        }
     }
 
     /// A value of each row sets a variable to the row's number, and that of the
@@ -340,27 +331,18 @@ impl Outcomes for Mysql {
     }
 
     /// Looks for the column that the server numbers.
-    fn numbered_column<C>(conn: &mut C, table: &str) -> QueryResult<Option<String>>
-    where
-        C: LoadConnection<Backend = Self>,
-    {
+    fn numbered_column(table: &str) -> Option<Fragment<'static, Self>> {
         let (schema, table) = unquote(table);
-        let query = format!(
+        Some(Box::new(Written(format!(
             "SELECT MIN(COLUMN_NAME) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} \
              AND TABLE_NAME = {} AND EXTRA LIKE '%auto_increment%'",
             schema.map_or("DATABASE()".to_owned(), |schema| name_literal(&schema)),
             name_literal(&table),
-        );
-        let name: Option<String> = diesel::dsl::sql::<Nullable<Text>>(&query).get_result(conn)?;
-        Ok(name)
+        ))))
     }
 
-    fn forget_last_inserted<C>(conn: &mut C) -> QueryResult<()>
-    where
-        C: LoadConnection<Backend = Self>,
-    {
-        conn.batch_execute("SET @upsert_number = LAST_INSERT_ID(0)")
-    }
+    const FORGET_LAST_INSERTED: Option<&'static str> =
+        Some("SET @upsert_number = LAST_INSERT_ID(0)");
 
     /// The server sets it when it has numbered a row; it was 0 before the
     /// statement, which no row has.
@@ -396,19 +378,19 @@ fn marked_column(columns: &[ColumnDef]) -> usize {
 /// so the number comes back as the message of an error, in the same round trip.
 /// An error raised by `SIGNAL` ends neither the transaction nor a statement in
 /// it.
-fn read_number<C: Connection<Backend = Mysql>>(
-    conn: &mut C,
-    statements: &str,
-) -> QueryResult<usize> {
+fn number(statements: &str) -> Question<'static, Mysql> {
     let signal = "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = @upsert_number";
-    match conn.batch_execute(&format!("{statements}; {signal}")) {
-        Err(error) => match message(&error).and_then(|number| number.parse().ok()) {
-            Some(number) => Ok(number),
-            None => Err(error),
-        },
-        Ok(()) => Err(DieselError::QueryBuilderError(
-            "the server did not answer `SIGNAL` with an error".into(),
-        )),
+    Question::Statements(format!("{statements}; {signal}"))
+}
+
+/// A query that is text.
+struct Written(String);
+
+impl QueryFragment<Mysql> for Written {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Mysql>) -> QueryResult<()> {
+        out.unsafe_to_cache_prepared();
+        out.push_sql(&self.0);
+        Ok(())
     }
 }
 

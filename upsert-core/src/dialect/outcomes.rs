@@ -1,12 +1,12 @@
 //! How a database tells what became of each row.
 
 use diesel::backend::Backend;
-use diesel::connection::LoadConnection;
 use diesel::deserialize;
-use diesel::query_builder::{AstPass, QueryFragment};
+use diesel::query_builder::AstPass;
 use diesel::result::QueryResult;
 
 use super::{ConflictClause, Dialect};
+use crate::expression::Fragment;
 use crate::field::ColumnDef;
 
 /// A database that can tell what became of each row of a call, for
@@ -43,21 +43,15 @@ pub trait Outcomes: Dialect {
     /// Reads the number that the database gives as a `BIGINT`.
     fn read_number(value: Self::RawValue<'_>) -> deserialize::Result<i64>;
 
-    /// Runs a query of one row with one text, which may be NULL.
-    fn load_text<C>(conn: &mut C, query: &dyn QueryFragment<Self>) -> QueryResult<Option<String>>
-    where
-        C: LoadConnection<Backend = Self>;
+    /// Reads a text.
+    fn read_text(value: Self::RawValue<'_>) -> deserialize::Result<String>;
 
-    /// Looks up what it takes to find rows by the values of `columns`, or by
-    /// those of a constraint.
-    fn key_columns<C>(
-        conn: &mut C,
-        table: &str,
-        columns: &[&'static str],
-        constraint: Option<&str>,
-    ) -> QueryResult<KeyColumns>
-    where
-        C: LoadConnection<Backend = Self>;
+    /// The query for what it takes to find rows by the columns of a conflict
+    /// target; all its columns are texts.
+    fn key_columns<'t>(target: &KeyLookup<'t>) -> Fragment<'t, Self>;
+
+    /// What the rows of [`key_columns`](Outcomes::key_columns) mean.
+    fn read_key_columns(target: &KeyLookup<'_>, rows: Vec<Vec<Option<String>>>) -> KeyColumns;
 
     /// Writes the rows of an `INSERT`, so that what the conflict clause and
     /// [`push_returned_number`](Outcomes::push_returned_number) write knows the
@@ -102,33 +96,25 @@ pub trait Outcomes: Dialect {
     /// were when the transaction began.
     const SEES_COMMITTED: &'static str = "";
 
-    /// Takes the lock that a transaction needs to write `table`, before it reads.
-    fn lock_table<C>(conn: &mut C, table: &str, column: &str) -> QueryResult<()>
-    where
-        C: LoadConnection<Backend = Self>,
-    {
-        let _ = (conn, table, column);
-        Ok(())
+    /// The statement that takes the lock that a transaction needs to write `table`,
+    /// before it reads; `None` where there is none.
+    #[must_use]
+    fn lock_table(table: &str, column: &str) -> Option<String> {
+        let _ = (table, column);
+        None
     }
 
-    /// The column that [`push_is_last_inserted`](Outcomes::push_is_last_inserted)
-    /// needs, or `None` where there is none.
-    fn numbered_column<C>(conn: &mut C, table: &str) -> QueryResult<Option<String>>
-    where
-        C: LoadConnection<Backend = Self>,
-    {
-        let _ = (conn, table);
-        Ok(None)
+    /// The query for the name of the column that
+    /// [`push_is_last_inserted`](Outcomes::push_is_last_inserted) needs, where it
+    /// is not [`ROW_ID`](Outcomes::ROW_ID); `None` where there is none.
+    #[must_use]
+    fn numbered_column(table: &str) -> Option<Fragment<'static, Self>> {
+        let _ = table;
+        None
     }
 
-    /// Forgets the last row that was inserted.
-    fn forget_last_inserted<C>(conn: &mut C) -> QueryResult<()>
-    where
-        C: LoadConnection<Backend = Self>,
-    {
-        let _ = conn;
-        Ok(())
-    }
+    /// The statement by which the session forgets the last row that was inserted.
+    const FORGET_LAST_INSERTED: Option<&'static str> = None;
 
     /// Writes whether a row of `table` is the one that the last statement, of
     /// one row, has inserted.
@@ -152,6 +138,18 @@ pub enum Report {
     Log,
     /// It does not: the rows are looked up before, under a lock.
     Nothing,
+}
+
+/// A conflict target, by whose columns rows are to be found.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct KeyLookup<'t> {
+    /// The table's name as SQL, quoted, with its schema if `table!` names one.
+    pub table: &'t str,
+    /// The columns of the target; all the model's, if it is not columns.
+    pub columns: &'t [&'static str],
+    /// The constraint, if it is one.
+    pub constraint: Option<&'t str>,
 }
 
 /// What it takes to find rows by their conflict key.

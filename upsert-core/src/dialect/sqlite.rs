@@ -2,11 +2,9 @@
 
 use core::any::TypeId;
 
-use diesel::RunQueryDsl;
 use diesel::backend::Backend;
-use diesel::connection::{Connection, LoadConnection, TransactionManager};
 use diesel::deserialize::{self, FromSql};
-use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
 use diesel::sql_types::{self, BigInt, Nullable, Text};
 use diesel::sqlite::Sqlite;
@@ -14,14 +12,14 @@ use diesel::sqlite::Sqlite;
 use super::on_conflict::{OnConflict, push_is_changed, push_on_conflict};
 use super::outcomes::push_numbered_values;
 use super::{
-    Assignment, ConflictClause, Dialect, Equals, Fault, Inspection, KeyColumn, KeyColumns, KeyPart,
-    Outcomes, Report, Rows, SupportsExpressionTarget, SupportsPartialTarget, TargetLookup,
-    TypeKind, Values, encode_by_collector, push_condition, push_existing, push_plain_sum,
-    push_value, unquote,
+    Assignment, ConflictClause, Dialect, Dropped, Equals, Fault, Inspection, KeyColumn, KeyColumns,
+    KeyLookup, KeyPart, Outcomes, Question, Report, Rows, SupportsExpressionTarget,
+    SupportsPartialTarget, TargetLookup, TypeKind, Values, encode_by_collector, push_condition,
+    push_existing, push_plain_sum, push_value, unquote,
 };
 use crate::error::{message, refuse};
+use crate::expression::Fragment;
 use crate::field::{ColumnDef, Rule};
-use crate::statement::ResultQuery;
 
 impl Dialect for Sqlite {
     // SQLITE_MAX_VARIABLE_NUMBER since SQLite 3.32; builds may raise it, and
@@ -34,6 +32,10 @@ impl Dialect for Sqlite {
     // A single writer deadlocks with nobody.
     const SORTS_FEW_ROWS: bool = false;
     const APPLIES_ROWS_IN_ORDER: bool = true;
+    // A transaction that reads before it writes may find that it can no longer
+    // write (`SQLITE_BUSY_SNAPSHOT`), so it takes the write lock first.
+    const BEGIN: &'static str = "BEGIN IMMEDIATE";
+    const DROPPED: Dropped = Dropped::Finishes;
 
     fn push_conflict_clause<'b>(
         conflict: &ConflictClause<'b, Self>,
@@ -100,53 +102,32 @@ impl Dialect for Sqlite {
         }
     }
 
-    /// A transaction that reads before it writes may find that it can no
-    /// longer write (`SQLITE_BUSY_SNAPSHOT`), so it takes the write lock first:
-    ///
-    /// ```sql
-    /// BEGIN IMMEDIATE
-    /// ```
-    fn begin<C: Connection<Backend = Self>>(conn: &mut C) -> QueryResult<()> {
-        // Diesel has begun a deferred transaction, which holds no lock yet.
-        let result = conn.batch_execute("COMMIT; BEGIN IMMEDIATE");
-        if result.is_err() {
-            // Diesel will roll back, and expects a transaction to be there. Some
-            // of its versions see by themselves that there is none, others do
-            // not.
-            let depth =
-                C::TransactionManager::transaction_manager_status_mut(conn).transaction_depth()?;
-            if depth.is_none() {
-                C::TransactionManager::begin_transaction(conn)?;
-            } else {
-                conn.batch_execute("BEGIN")?;
-            }
-        }
-        result
-    }
-
     /// Looks for a collation of the application's, and for a column of text
     /// whose declared type makes SQLite store numbers (`STRING`).
-    fn inspect<C: Connection<Backend = Self>>(
-        conn: &mut C,
-        target: &TargetLookup<'_>,
-    ) -> QueryResult<Inspection> {
-        let mut inspection = Inspection {
-            has_unique_index: true,
-            may_sort: true,
-        };
-        if target.sorts && target.depends_on_column {
-            let (schema, table) = target.names();
-            let look = conn.execute_returning_count(&RaiseObstacles {
-                schema: schema.as_deref(),
-                table: &table,
-                columns: target.columns,
-            });
-            match look {
-                Err(error) if message(&error) == Some(RAISED) => inspection.may_sort = false,
-                look => look.map(|_| ())?,
-            }
+    fn inspect<'t>(target: &TargetLookup<'t>) -> Option<Question<'t, Self>> {
+        if !target.sorts || !target.depends_on_column {
+            return None;
         }
-        Ok(inspection)
+        let (schema, table) = target.names();
+        Some(Question::Rows(Box::new(RaiseObstacles {
+            schema,
+            table,
+            columns: target.columns,
+        })))
+    }
+
+    fn inspection(obstacles: usize) -> Inspection {
+        Inspection {
+            has_unique_index: true,
+            may_sort: obstacles == 0,
+        }
+    }
+
+    fn answer(result: QueryResult<usize>) -> QueryResult<usize> {
+        match result {
+            Err(error) if message(&error) == Some(RAISED) => Ok(1),
+            result => result.map(|_| 0),
+        }
     }
 }
 
@@ -267,50 +248,46 @@ impl Outcomes for Sqlite {
         <i64 as FromSql<BigInt, Self>>::from_sql(value)
     }
 
-    fn load_text<C>(conn: &mut C, query: &dyn QueryFragment<Self>) -> QueryResult<Option<String>>
-    where
-        C: LoadConnection<Backend = Self>,
-    {
-        ResultQuery::<Self, Nullable<Text>>::new(query).get_result(conn)
+    fn read_text(mut value: <Self as Backend>::RawValue<'_>) -> deserialize::Result<String> {
+        Ok(value.read_text().to_owned())
     }
 
     /// The collations are those of the unique index, which need not be those of
     /// the columns.
-    fn key_columns<C>(
-        conn: &mut C,
-        table: &str,
-        columns: &[&'static str],
-        _: Option<&str>,
-    ) -> QueryResult<KeyColumns>
-    where
-        C: LoadConnection<Backend = Self>,
-    {
-        let (schema, table) = unquote(table);
-        let query = Collations {
-            schema: schema.as_deref(),
-            table: &table,
-            columns,
+    fn key_columns<'t>(target: &KeyLookup<'t>) -> Fragment<'t, Self> {
+        let (schema, table) = unquote(target.table);
+        Box::new(LookUpKey {
+            schema,
+            table,
+            columns: target.columns,
+        })
+    }
+
+    fn read_key_columns(target: &KeyLookup<'_>, rows: Vec<Vec<Option<String>>>) -> KeyColumns {
+        let one_by_one = rows
+            .first()
+            .is_some_and(|row| row[1].as_deref() == Some("yes"));
+        let column = |name: &&'static str| {
+            let mut found = rows.iter().skip(1);
+            let is_named = |row: &&Vec<Option<String>>| {
+                row[0]
+                    .as_ref()
+                    .is_some_and(|it| it.eq_ignore_ascii_case(name))
+            };
+            KeyColumn {
+                name: (*name).to_owned(),
+                comparison: found
+                    .find(is_named)
+                    .and_then(|row| row[1].as_deref())
+                    .map(|collation| format!(" COLLATE `{}`", collation.replace('`', "``"))),
+            }
         };
-        let found: Vec<(String, Option<String>)> =
-            ResultQuery::<Self, (Text, Nullable<Text>)>::new(&query).load(conn)?;
-        let triggers = HasTriggers {
-            schema: schema.as_deref(),
-            table: &table,
-        };
-        let column = |name: &&'static str| KeyColumn {
-            name: (*name).to_owned(),
-            comparison: found
-                .iter()
-                .find(|(found, _)| found.eq_ignore_ascii_case(name))
-                .and_then(|(_, collation)| collation.as_deref())
-                .map(|collation| format!(" COLLATE `{}`", collation.replace('`', "``"))),
-        };
-        Ok(KeyColumns {
-            columns: columns.iter().map(column).collect(),
+        KeyColumns {
+            columns: target.columns.iter().map(column).collect(),
             index: None,
             has_children: false,
-            one_by_one: Self::load_text(conn, &triggers)?.as_deref() == Some("yes"),
-        })
+            one_by_one,
+        }
     }
 
     fn push_reporting_rows<'b>(
@@ -374,19 +351,9 @@ impl Outcomes for Sqlite {
 
     /// A transaction that reads before it writes may find that it can no longer
     /// write.
-    fn lock_table<C>(conn: &mut C, table: &str, column: &str) -> QueryResult<()>
-    where
-        C: LoadConnection<Backend = Self>,
-    {
+    fn lock_table(table: &str, column: &str) -> Option<String> {
         let name = column.replace('`', "``");
-        conn.batch_execute(&format!("UPDATE {table} SET `{name}` = `{name}` WHERE 0"))
-    }
-
-    fn numbered_column<C>(_: &mut C, _: &str) -> QueryResult<Option<String>>
-    where
-        C: LoadConnection<Backend = Self>,
-    {
-        Ok(Self::ROW_ID.map(str::to_owned))
+        Some(format!("UPDATE {table} SET `{name}` = `{name}` WHERE 0"))
     }
 
     /// ```sql
@@ -462,107 +429,50 @@ const RAISED: &str = "integer overflow";
 /// one class. A `Connection` that is not known to be a `LoadConnection` returns
 /// no rows.
 struct RaiseObstacles<'t> {
-    schema: Option<&'t str>,
-    table: &'t str,
+    schema: Option<String>,
+    table: String,
     columns: &'t [&'static str],
-}
-
-impl QueryId for RaiseObstacles<'_> {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
-
-impl<'t> RaiseObstacles<'t> {
-    /// Without a schema, SQLite looks into all of them, as the statement does.
-    fn push_schema<'b>(&'b self, out: &mut AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        if let Some(schema) = &self.schema {
-            out.push_sql(", ");
-            out.push_bind_param::<Text, &'t str>(schema)?;
-        }
-        Ok(())
-    }
 }
 
 impl QueryFragment<Sqlite> for RaiseObstacles<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        let schema = self.schema.as_deref();
         out.push_sql("SELECT abs(CASE WHEN EXISTS (SELECT 1 FROM pragma_index_list(");
-        out.push_bind_param::<Text, _>(self.table)?;
-        self.push_schema(&mut out)?;
+        push_of(&self.table, schema, &mut out)?;
         out.push_sql(") AS i, pragma_index_xinfo(i.name");
-        self.push_schema(&mut out)?;
+        push_schema(schema, &mut out)?;
         out.push_sql(
             ") AS c WHERE i.\"unique\" AND c.\"key\" \
              AND upper(c.coll) NOT IN ('BINARY', 'NOCASE', 'RTRIM')) \
              OR EXISTS (SELECT 1 FROM pragma_table_info(",
         );
-        out.push_bind_param::<Text, _>(self.table)?;
-        self.push_schema(&mut out)?;
+        push_of(&self.table, schema, &mut out)?;
         // https://www.sqlite.org/datatype3.html#determination_of_column_affinity
         out.push_sql(
             ") AS c WHERE c.type <> '' AND (c.type LIKE '%INT%' \
              OR c.type NOT LIKE '%CHAR%' AND c.type NOT LIKE '%CLOB%' \
              AND c.type NOT LIKE '%TEXT%' AND c.type NOT LIKE '%BLOB%') AND c.name IN (",
         );
-        for (i, column) in self.columns.iter().enumerate() {
-            if i > 0 {
-                out.push_sql(", ");
-            }
-            out.push_bind_param::<Text, &'static str>(column)?;
-        }
+        push_names(self.columns, &mut out)?;
         out.push_sql(")) THEN -9223372036854775808 ELSE 0 END)");
         Ok(())
     }
 }
 
-/// Selects the columns of the unique index on exactly `columns`, and their
-/// collations.
-struct Collations<'t> {
-    schema: Option<&'t str>,
-    table: &'t str,
+/// Selects whether a trigger may write rows of the table, as far as its text
+/// tells; and then the columns of the unique index on exactly `columns`, and
+/// their collations.
+struct LookUpKey<'t> {
+    schema: Option<String>,
+    table: String,
     columns: &'t [&'static str],
 }
 
-impl QueryFragment<Sqlite> for Collations<'_> {
+impl QueryFragment<Sqlite> for LookUpKey<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        out.push_sql("SELECT c.name, c.coll FROM pragma_index_list(");
-        out.push_bind_param::<Text, &str>(&self.table)?;
-        if let Some(schema) = &self.schema {
-            out.push_sql(", ");
-            out.push_bind_param::<Text, &str>(schema)?;
-        }
-        out.push_sql(") AS i, pragma_index_xinfo(i.name");
-        if let Some(schema) = &self.schema {
-            out.push_sql(", ");
-            out.push_bind_param::<Text, &str>(schema)?;
-        }
-        out.push_sql(") AS c WHERE i.\"unique\" AND NOT i.partial AND c.\"key\" AND c.name IN (");
-        for (i, column) in self.columns.iter().enumerate() {
-            if i > 0 {
-                out.push_sql(", ");
-            }
-            out.push_bind_param::<Text, &'static str>(column)?;
-        }
-        out.push_sql(") AND (SELECT COUNT(*) FROM pragma_index_info(i.name");
-        if let Some(schema) = &self.schema {
-            out.push_sql(", ");
-            out.push_bind_param::<Text, &str>(schema)?;
-        }
-        out.push_sql(&format!(")) = {} ORDER BY i.seq", self.columns.len()));
-        Ok(())
-    }
-}
-
-/// Selects whether a trigger may write rows of the table, as far as its text
-/// tells.
-struct HasTriggers<'t> {
-    schema: Option<&'t str>,
-    table: &'t str,
-}
-
-impl QueryFragment<Sqlite> for HasTriggers<'_> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        out.push_sql("SELECT CASE WHEN EXISTS (SELECT 1 FROM (SELECT type, sql FROM ");
-        if let Some(schema) = self.schema {
+        let schema = self.schema.as_deref();
+        out.push_sql("SELECT NULL, CASE WHEN EXISTS (SELECT 1 FROM (SELECT type, sql FROM ");
+        if let Some(schema) = schema {
             out.push_identifier(schema)?;
             out.push_sql(".");
         }
@@ -572,8 +482,48 @@ impl QueryFragment<Sqlite> for HasTriggers<'_> {
              WHERE s.type = 'trigger' \
              AND instr(substr(lower(s.sql), instr(lower(s.sql), 'begin')), lower(",
         );
-        out.push_bind_param::<Text, &str>(&self.table)?;
-        out.push_sql("))) THEN 'yes' ELSE 'no' END");
+        out.push_bind_param::<Text, str>(&self.table)?;
+        out.push_sql(
+            "))) THEN 'yes' ELSE 'no' END UNION ALL SELECT * FROM (SELECT c.name, c.coll \
+             FROM pragma_index_list(",
+        );
+        push_of(&self.table, schema, &mut out)?;
+        out.push_sql(") AS i, pragma_index_xinfo(i.name");
+        push_schema(schema, &mut out)?;
+        out.push_sql(") AS c WHERE i.\"unique\" AND NOT i.partial AND c.\"key\" AND c.name IN (");
+        push_names(self.columns, &mut out)?;
+        out.push_sql(") AND (SELECT COUNT(*) FROM pragma_index_info(i.name");
+        push_schema(schema, &mut out)?;
+        out.push_sql(&format!(")) = {} ORDER BY i.seq)", self.columns.len()));
         Ok(())
     }
+}
+
+/// Writes the arguments of a pragma's function: the table, and its schema.
+fn push_of<'b>(
+    table: &'b str,
+    schema: Option<&'b str>,
+    out: &mut AstPass<'_, 'b, Sqlite>,
+) -> QueryResult<()> {
+    out.push_bind_param::<Text, str>(table)?;
+    push_schema(schema, out)
+}
+
+/// Without a schema, SQLite looks into all of them, as the statement does.
+fn push_schema<'b>(schema: Option<&'b str>, out: &mut AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+    if let Some(schema) = schema {
+        out.push_sql(", ");
+        out.push_bind_param::<Text, str>(schema)?;
+    }
+    Ok(())
+}
+
+fn push_names<'b>(names: &'b [&'static str], out: &mut AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+    for (i, name) in names.iter().enumerate() {
+        if i > 0 {
+            out.push_sql(", ");
+        }
+        out.push_bind_param::<Text, &'static str>(name)?;
+    }
+    Ok(())
 }

@@ -7,23 +7,23 @@
 use std::borrow::Borrow;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
+use std::sync::Arc;
 
-use diesel::connection::LoadConnection;
 use diesel::result::Error as DieselError;
 
 use super::probe::Matching;
-use super::{Call, Chunk, Limits, Needs, Order, Stop, is_in_transaction, transaction};
+use super::{Call, Chunk, Limits, Needs, Order, ProgressReport, Stop, begin, end};
 use crate::builder::Options;
-use crate::dialect::{ConflictClause, Outcomes, Report};
+use crate::dialect::{ConflictClause, KeyLookup, Outcomes, Report};
 use crate::error::{Error, Result};
 use crate::field::Supplied;
 use crate::model::{Model, TargetSql};
 use crate::outcome::Action;
 use crate::plan::{Plan, Step};
-use crate::returning::{Loads, Slot, Wanted};
+use crate::returning::{Slot, Wanted};
+use crate::session::{LoadSession, LoadsFrom};
 use crate::sql::{mentions, placeholder, sql_of, without_quotes};
-use crate::statement::{Batch, BatchRows, ChunkStatement};
+use crate::statement::{Batch, BatchRows};
 use crate::upsertable::{BindFields, Upsertable};
 
 mod alone;
@@ -38,39 +38,41 @@ type Sent<T> = core::result::Result<T, Stop>;
 /// The most rows of a statement.
 const MAX_NOTED_ROWS: usize = 1024;
 
-/// Writes the rows of `batch` on `conn`, and returns what is `wanted` of each.
-pub(crate) fn run<C, B, R, E, U>(
-    conn: &mut C,
+/// Writes the rows of `batch`, and returns what is `wanted` of each.
+pub(crate) async fn run<S, B, R, E, U>(
+    session: &mut S,
     batch: &Batch<B, R>,
-    model: &Model<'_, C::Backend>,
+    model: &Model<'_, S::Backend>,
     options: &mut Options<'_>,
     returning: &E,
     wanted: Wanted,
 ) -> Result<Vec<Slot<U>>>
 where
-    C: LoadConnection,
-    C::Backend: Outcomes,
+    S: LoadSession,
     B: Borrow<R>,
-    R: Upsertable + BindFields<C::Backend>,
-    E: Loads<C, U>,
+    R: Upsertable + BindFields<S::Backend>,
+    E: LoadsFrom<S, U>,
 {
-    let sql = sql_of::<C::Backend>(returning)
+    let sql = sql_of::<S::Backend>(returning)
         .map_err(|source| Error::of_building(model.plain_table(), source))?;
     let needs = Needs {
         each_row: true,
-        notes: C::Backend::REPORT == Report::Returning
-            || C::Backend::REPORT == Report::Log && (wanted.action || wanted.old),
-        binds: sql.matches(placeholder::<C::Backend>()).count(),
+        notes: S::Backend::REPORT == Report::Returning
+            || S::Backend::REPORT == Report::Log && (wanted.action || wanted.old),
+        binds: sql.matches(placeholder::<S::Backend>()).count(),
     };
-    let call = Call::<C::Backend, B, R>::prepare(batch, model, options, needs)?;
-    if is_in_transaction(conn)? {
+    let call = Call::<S::Backend, B, R>::prepare(batch, model, options, needs)?;
+    if session.is_in_transaction().map_err(Error::Connection)? {
         let column = model.columns.first().map_or("", |column| column.name);
-        C::Backend::lock_table(conn, &model.table, column).map_err(Error::Connection)?;
+        if let Some(lock) = S::Backend::lock_table(&model.table, column) {
+            let locked = session.batch_execute(&lock).await;
+            locked.map_err(Error::Connection)?;
+        }
     }
-    let mut limits = call.limits(conn)?;
+    let mut limits = call.limits(session).await?;
     // A note of a row copies those before it.
     limits.rows = limits.rows.min(MAX_NOTED_ROWS);
-    let sorts = call.may_sort(conn, limits)?;
+    let sorts = call.may_sort(session, limits).await?;
     // Something of the table makes keys equal.
     let is_obstructed = !sorts && call.order(limits) == Order::Ask;
     let mut attempt = Attempt::default();
@@ -87,14 +89,14 @@ where
             matching: None,
             numbered_column: OnceCell::new(),
             asks: !sorts || attempt.halves || !model.comparison.knows_equal(),
-            one_by_one: is_obstructed && !C::Backend::NUMBERED_LIKE_COLUMNS,
+            one_by_one: is_obstructed && !S::Backend::NUMBERED_LIKE_COLUMNS,
             attempt,
             slots: Vec::new(),
         };
-        match results.run(conn, &plan, limits, options) {
+        match results.run(session, &plan, limits, options).await {
             Ok(()) => return Ok(results.slots),
             Err(Stop::Failed(error)) => return Err(error),
-            Err(Stop::Repeats) => attempt.halves = true,
+            Err(Stop::Repeats | Stop::OneByOne) => attempt.halves = true,
             Err(Stop::Vanished(rows)) if attempt.locks => return Err(call.missing(&rows)),
             Err(Stop::Vanished(_)) => attempt.locks = true,
         }
@@ -117,7 +119,7 @@ struct Results<'r, 'c, 'f, DB, B, R: Upsertable, E, U> {
     returning: &'r E,
     wanted: Wanted,
     /// Looked up when it is needed.
-    matching: Option<Rc<Matching>>,
+    matching: Option<Arc<Matching>>,
     /// The same; a table may have none.
     numbered_column: OnceCell<Option<String>>,
     /// Is the database asked whether keys are different?
@@ -134,16 +136,16 @@ where
     B: Borrow<R>,
     R: Upsertable + BindFields<DB>,
 {
-    fn run<C>(
+    async fn run<S>(
         &mut self,
-        conn: &mut C,
+        session: &mut S,
         plan: &Plan,
         limits: Limits,
         options: &mut Options<'_>,
     ) -> Sent<()>
     where
-        C: LoadConnection<Backend = DB>,
-        E: Loads<C, U>,
+        S: LoadSession<Backend = DB>,
+        E: LoadsFrom<S, U>,
     {
         let call = self.call;
         let unknown = || Slot {
@@ -157,13 +159,32 @@ where
         let left_out_chunks = call.chunks(&left_out, limits);
         let is_alone = matches!(chunks.as_slice(), [only] if self.is_one_statement(*only))
             && left_out_chunks.is_empty();
-        transaction(conn, is_alone, |conn| {
-            call.each_chunk(&chunks, options, |chunk| self.send(conn, chunk))?;
-            for chunk in left_out_chunks {
-                self.read_left_out(conn, chunk)?;
-            }
-            Ok(())
-        })
+        let begun = begin(session, is_alone).await?;
+        let sent = self.send_all(session, &chunks, &left_out_chunks, options);
+        let sent = sent.await;
+        end(session, begun, sent).await
+    }
+
+    async fn send_all<S>(
+        &mut self,
+        session: &mut S,
+        chunks: &[Chunk<'_>],
+        left_out: &[Chunk<'_>],
+        options: &mut Options<'_>,
+    ) -> Sent<()>
+    where
+        S: LoadSession<Backend = DB>,
+        E: LoadsFrom<S, U>,
+    {
+        let mut report = ProgressReport::new(self.call.batch.len(), chunks.len());
+        for chunk in chunks {
+            self.send(session, *chunk).await?;
+            report.sent(chunk, options);
+        }
+        for chunk in left_out {
+            self.read_left_out(session, *chunk).await?;
+        }
+        Ok(())
     }
 
     /// Is the chunk sent by a single statement, whatever happens?
@@ -205,74 +226,83 @@ where
         plan
     }
 
-    fn read_left_out<C>(&mut self, conn: &mut C, chunk: Chunk<'_>) -> Sent<()>
+    async fn read_left_out<S>(&mut self, session: &mut S, chunk: Chunk<'_>) -> Sent<()>
     where
-        C: LoadConnection<Backend = DB>,
-        E: Loads<C, U>,
+        S: LoadSession<Backend = DB>,
+        E: LoadsFrom<S, U>,
     {
         if self.wanted.old {
-            for (row, old) in self.read(conn, chunk, true)? {
+            for (row, old) in self.read(session, chunk, true).await? {
                 self.slots[row].old = Some(old);
             }
         }
-        self.read_back(conn, chunk)
+        self.read_back(session, chunk).await
     }
 
-    fn send<C>(&mut self, conn: &mut C, chunk: Chunk<'_>) -> Sent<()>
+    /// Writes the rows of a chunk in as many statements as it takes.
+    async fn send<S>(&mut self, session: &mut S, chunk: Chunk<'_>) -> Sent<()>
     where
-        C: LoadConnection<Backend = DB>,
-        E: Loads<C, U>,
+        S: LoadSession<Backend = DB>,
+        E: LoadsFrom<S, U>,
     {
-        let rows = chunk.rows;
-        if rows.len() == 1 {
-            return self.write(conn, chunk);
-        }
-        if self.one_by_one {
-            for row in rows {
-                self.write(conn, chunk.part(&[*row]))?;
+        let mut parts = vec![chunk.rows];
+        while let Some(rows) = parts.pop() {
+            let part = if rows.len() == chunk.rows.len() {
+                chunk
+            } else {
+                chunk.part(rows)
+            };
+            if rows.len() == 1 {
+                self.write(session, part).await?;
+                continue;
             }
-            return Ok(());
-        }
-        let is_known = !self.asks || self.are_distinct(conn, chunk)?;
-        if is_known && !self.attempt.halves {
-            return self.write(conn, chunk);
-        }
-        if is_known {
-            match conn.transaction(|conn| self.write(conn, chunk)) {
-                Err(Stop::Repeats) => {}
-                result => return result,
+            if self.one_by_one {
+                parts.extend(rows.chunks(1).rev());
+                continue;
             }
-        }
-        let (first, second) = rows.split_at(rows.len() / 2);
-        for rows in [first, second] {
-            self.send(conn, chunk.part(rows))?;
+            let is_known = !self.asks || self.are_distinct(session, part).await?;
+            if is_known && !self.attempt.halves {
+                self.write(session, part).await?;
+                continue;
+            }
+            if is_known {
+                session.begin().await?;
+                let written = self.write(session, part).await;
+                match end(session, true, written).await {
+                    Err(Stop::Repeats) => {}
+                    written => {
+                        written?;
+                        continue;
+                    }
+                }
+            }
+            let (first, second) = rows.split_at(rows.len() / 2);
+            parts.extend([second, first]);
         }
         Ok(())
     }
 
     /// Writes the rows of a chunk, which have different keys.
-    fn write<C>(&mut self, conn: &mut C, chunk: Chunk<'_>) -> Sent<()>
+    async fn write<S>(&mut self, session: &mut S, chunk: Chunk<'_>) -> Sent<()>
     where
-        C: LoadConnection<Backend = DB>,
-        E: Loads<C, U>,
+        S: LoadSession<Backend = DB>,
+        E: LoadsFrom<S, U>,
     {
         let Some(clause) = self.call.clauses.get(&chunk.supplied) else {
             return Ok(());
         };
+        let conflict = &clause.conflict;
         if DB::REPORT == Report::Returning {
-            return self.write_returning(conn, chunk, &clause.conflict);
+            return self.write_returning(session, chunk, conflict).await;
         }
         let needs_match = self.wanted.new
             || self.wanted.old
             || DB::REPORT == Report::Nothing && self.wanted.action;
         if !needs_match {
-            return self.write_together(conn, chunk, &clause.conflict);
+            return self.write_together(session, chunk, conflict).await;
         }
-        let matching = self.matching(conn)?;
-        if matching.one_by_one && chunk.rows.len() > 1 {
-            self.one_by_one = true;
-            return self.send(conn, chunk);
-        }
+        let matching = self.matching(session).await?;
+        self.one_by_one |= matching.one_by_one;
         // Only the database knows whether a row is in a partial index, and a NULL
         // equals nothing.
         let reads = self.wanted.new || self.wanted.old;
@@ -280,13 +310,27 @@ where
             || matching.predicate.is_some()
             || !self.supplies_key(chunk.supplied);
         let keys = &self.call.keys;
-        let is_alone = |row: &usize| is_alone || reads && keys.has_null(*row);
+        let is_alone = |row: usize| is_alone || reads && keys.has_null(row);
         // In their order: the database may number a row as the next one is.
-        for run in chunk.rows.chunk_by(|a, b| !is_alone(a) && !is_alone(b)) {
-            if is_alone(&run[0]) {
-                self.write_alone(conn, chunk.part(run), &clause.conflict)?;
-            } else {
-                self.write_together(conn, chunk.part(run), &clause.conflict)?;
+        let runs = chunk.rows.chunk_by(|a, b| !is_alone(*a) && !is_alone(*b));
+        for run in runs {
+            if is_alone(run[0]) {
+                self.write_alone(session, chunk.part(run), conflict).await?;
+                continue;
+            }
+            if !self.one_by_one {
+                let part = chunk.part(run);
+                match self.write_together(session, part, conflict).await {
+                    Err(Stop::OneByOne) => self.one_by_one = true,
+                    written => {
+                        written?;
+                        continue;
+                    }
+                }
+            }
+            for row in run.chunks(1) {
+                let row = chunk.part(row);
+                self.write_together(session, row, conflict).await?;
             }
         }
         Ok(())
@@ -312,51 +356,28 @@ where
         })
     }
 
-    fn write_together<C>(
+    async fn write_together<S>(
         &mut self,
-        conn: &mut C,
+        session: &mut S,
         chunk: Chunk<'_>,
         conflict: &ConflictClause<'_, DB>,
     ) -> Sent<()>
     where
-        C: LoadConnection<Backend = DB>,
-        E: Loads<C, U>,
+        S: LoadSession<Backend = DB>,
+        E: LoadsFrom<S, U>,
     {
         match DB::REPORT {
-            Report::Nothing => self.write_foreseen(conn, chunk, conflict)?,
+            Report::Nothing => self.write_foreseen(session, chunk, conflict).await?,
             _ if !(self.wanted.action || self.wanted.old) => {
-                self.execute(conn, chunk, conflict)?;
+                self.call.execute_with(session, chunk, conflict).await?;
             }
-            _ if !self.wanted.old => self.send_logging(conn, chunk, conflict)?,
-            _ => self.write_existing(conn, chunk, conflict)?,
+            _ if !self.wanted.old => self.send_logging(session, chunk, conflict).await?,
+            _ => self.write_existing(session, chunk, conflict).await?,
         }
         if self.wanted.new {
-            self.read_back(conn, chunk)?;
+            self.read_back(session, chunk).await?;
         }
         Ok(())
-    }
-
-    /// Sends the statement of a plain call, and returns how many rows it wrote,
-    /// where the database tells.
-    fn execute<C>(
-        &self,
-        conn: &mut C,
-        chunk: Chunk<'_>,
-        conflict: &ConflictClause<'_, DB>,
-    ) -> Sent<usize>
-    where
-        C: LoadConnection<Backend = DB>,
-    {
-        let statement = ChunkStatement::<DB, B, R> {
-            batch: self.call.batch,
-            columns: &self.call.model.columns,
-            rows: chunk.rows,
-            supplied: chunk.supplied,
-            conflict,
-            recurs: chunk.recurs,
-        };
-        conn.execute_returning_count(&statement)
-            .map_err(|source| self.call.stop(source, chunk.rows))
     }
 
     fn no_row(&self, rows: &[usize]) -> Stop {
@@ -408,10 +429,9 @@ where
 }
 
 impl Matching {
-    fn look_up<C>(conn: &mut C, model: &Model<'_, C::Backend>) -> Sent<Self>
+    async fn look_up<S>(session: &mut S, model: &Model<'_, S::Backend>) -> Sent<Self>
     where
-        C: LoadConnection,
-        C::Backend: Outcomes,
+        S: LoadSession,
     {
         let refused = |source| Error::of_building(model.plain_table(), source);
         let all: Vec<&'static str> = model.columns.iter().map(|column| column.name).collect();
@@ -420,8 +440,15 @@ impl Matching {
             TargetSql::Constraint(name) => (all, Some(name), Vec::new()),
             TargetSql::Expressions(expressions) => (all, None, expressions),
         };
-        let found = C::Backend::key_columns(conn, &model.table, &names, constraint)
-            .map_err(Error::Connection)?;
+        let target = KeyLookup {
+            table: &model.table,
+            columns: &names,
+            constraint,
+        };
+        let query = S::Backend::key_columns(&target);
+        let rows = session.load_texts(&*query).await;
+        let rows = rows.map_err(Error::Connection)?;
+        let found = S::Backend::read_key_columns(&target, rows);
         let position = |name: &str| model.columns.iter().position(|it| it.name == name);
         let known = found
             .columns

@@ -3,15 +3,12 @@
 use std::borrow::Borrow;
 use std::cell::OnceCell;
 
-use diesel::connection::LoadConnection;
-
 use super::{Results, Sent};
 use crate::dialect::{ConflictClause, Outcomes, Report};
 use crate::engine::Chunk;
 use crate::engine::probe::{ById, LastInserted, Probe, RowId};
-use crate::error::Error;
 use crate::outcome::Action;
-use crate::returning::{Loads, Number};
+use crate::session::{LoadSession, LoadsFrom};
 use crate::upsertable::{BindFields, Upsertable};
 
 impl<DB, B, R, E, U> Results<'_, '_, '_, DB, B, R, E, U>
@@ -22,15 +19,15 @@ where
 {
     /// Writes a row that cannot be found by its key: whether it exists is seen by
     /// inserting it.
-    pub(super) fn write_alone<C>(
+    pub(super) async fn write_alone<S>(
         &mut self,
-        conn: &mut C,
+        session: &mut S,
         chunk: Chunk<'_>,
         conflict: &ConflictClause<'_, DB>,
     ) -> Sent<()>
     where
-        C: LoadConnection<Backend = DB>,
-        E: Loads<C, U>,
+        S: LoadSession<Backend = DB>,
+        E: LoadsFrom<S, U>,
     {
         let rows = chunk.rows;
         let [row] = *rows else {
@@ -38,16 +35,16 @@ where
         };
         let table = &self.call.model.table;
         let column = if self.wanted.new {
-            self.numbered_column(conn)?
+            self.numbered_column(session).await?
         } else {
             None
         };
         let keeping = self.call.model.keeping(DB::REPORT == Report::Log);
         let is_inserted = if DB::REPORT == Report::Log {
-            self.send_logging(conn, chunk, &keeping)?;
+            self.send_logging(session, chunk, &keeping).await?;
             self.slots[row].action == Action::Inserted
         } else {
-            self.execute(conn, chunk, &keeping)? > 0
+            self.call.execute_with(session, chunk, &keeping).await? > 0
         };
         if is_inserted {
             let slot = &mut self.slots[row];
@@ -55,7 +52,7 @@ where
             slot.old = None;
             if self.wanted.new {
                 let Some(column) = column else {
-                    return self.read_all(conn, chunk, Self::read_new);
+                    return self.read_back(session, chunk).await;
                 };
                 let inserted = LastInserted {
                     table,
@@ -63,31 +60,31 @@ where
                     selected: self.returning,
                 };
                 // A table without such numbers is an error, and no harm.
-                let found = E::load(&inserted, conn).unwrap_or_default();
+                let found = E::load_from(&inserted, session).await.unwrap_or_default();
                 match found.into_iter().next() {
                     Some((_, new)) => self.slots[row].new = Some(new),
-                    None => self.read_all(conn, chunk, Self::read_new)?,
+                    None => self.read_back(session, chunk).await?,
                 }
             }
             return Ok(());
         }
-        let row_id = self.row_id(conn, chunk)?;
+        let row_id = self.row_id(session, chunk).await?;
         if self.wanted.old {
-            match self.read_by_id(conn, chunk, row_id)? {
+            match self.read_by_id(session, chunk, row_id).await? {
                 Some(old) => self.slots[row].old = Some(old),
-                None => self.read_all(conn, chunk, Self::read_old)?,
+                None => self.read_before(session, chunk).await?,
             }
         }
         if conflict.assignments.is_empty() {
             self.slots[row].action = Action::Skipped;
         } else if DB::REPORT == Report::Log {
-            self.send_logging(conn, chunk, conflict)?;
+            self.send_logging(session, chunk, conflict).await?;
         } else {
             self.slots[row].action = Action::Skipped;
             if self.wanted.action && conflict.skip_unchanged && self.supplies_key(chunk.supplied) {
-                self.foresee(conn, chunk, conflict)?;
+                self.foresee(session, chunk, conflict).await?;
             }
-            let is_written = self.execute(conn, chunk, conflict)? > 0;
+            let is_written = self.call.execute_with(session, chunk, conflict).await? > 0;
             let slot = &mut self.slots[row];
             if is_written {
                 slot.action = Action::Updated;
@@ -97,38 +94,44 @@ where
             }
         }
         if self.wanted.new {
-            match self.read_by_id(conn, chunk, row_id)? {
+            match self.read_by_id(session, chunk, row_id).await? {
                 Some(new) => self.slots[row].new = Some(new),
-                None => self.read_all(conn, chunk, Self::read_new)?,
+                None => self.read_back(session, chunk).await?,
             }
         }
         Ok(())
     }
 
-    pub(super) fn numbered_column<C>(&mut self, conn: &mut C) -> Sent<Option<String>>
+    pub(super) async fn numbered_column<S>(&mut self, session: &mut S) -> Sent<Option<String>>
     where
-        C: LoadConnection<Backend = DB>,
+        S: LoadSession<Backend = DB>,
     {
-        if self.numbered_column.get().is_none() {
-            let table = &self.call.model.table;
-            let column = DB::numbered_column(conn, table).map_err(Error::Connection)?;
-            self.numbered_column = OnceCell::from(column);
+        let column = match self.numbered_column.get() {
+            Some(column) => column.clone(),
+            None => match (DB::ROW_ID, DB::numbered_column(&self.call.model.table)) {
+                (Some(column), _) => Some(column.to_owned()),
+                (None, Some(query)) => session.load_text(&*query).await?,
+                (None, None) => None,
+            },
+        };
+        self.numbered_column = OnceCell::from(column.clone());
+        if let Some(forget) = DB::FORGET_LAST_INSERTED {
+            session.batch_execute(forget).await?;
         }
-        DB::forget_last_inserted(conn).map_err(Error::Connection)?;
-        Ok(self.numbered_column.get().cloned().flatten())
+        Ok(column)
     }
 
     /// The database's own number of the row that an input row conflicts with,
     /// where there is one. Unlike the key and the predicate of the index, it stays
     /// what it is when the row is updated.
-    pub(super) fn row_id<C>(&mut self, conn: &mut C, chunk: Chunk<'_>) -> Sent<Option<i64>>
+    pub(super) async fn row_id<S>(&mut self, session: &mut S, chunk: Chunk<'_>) -> Sent<Option<i64>>
     where
-        C: LoadConnection<Backend = DB>,
+        S: LoadSession<Backend = DB>,
     {
         let Some(row_id) = DB::ROW_ID else {
             return Ok(None);
         };
-        let matching = self.matching(conn)?;
+        let matching = self.matching(session).await?;
         if !self.supplies_key(chunk.supplied) {
             return Ok(None);
         }
@@ -146,22 +149,22 @@ where
             recurs: chunk.recurs,
         };
         // A table without such numbers is an error, and no harm.
-        let found: Vec<(Number, Number)> = RowId::load(&probe, conn).unwrap_or_default();
+        let found = session.load_texts(&probe).await.unwrap_or_default();
         Ok(match found.as_slice() {
-            [(_, id)] => Some(id.0),
+            [row] => row.last().and_then(|id| id.as_deref()?.parse().ok()),
             _ => None,
         })
     }
 
-    pub(super) fn read_by_id<C>(
+    pub(super) async fn read_by_id<S>(
         &mut self,
-        conn: &mut C,
+        session: &mut S,
         chunk: Chunk<'_>,
         id: Option<i64>,
     ) -> Sent<Option<U>>
     where
-        C: LoadConnection<Backend = DB>,
-        E: Loads<C, U>,
+        S: LoadSession<Backend = DB>,
+        E: LoadsFrom<S, U>,
     {
         let (Some(id), Some(column)) = (id, DB::ROW_ID) else {
             return Ok(None);
@@ -172,7 +175,8 @@ where
             id,
             selected: self.returning,
         };
-        let found = E::load(&by_id, conn).map_err(|it| self.call.stop(it, chunk.rows))?;
+        let found = E::load_from(&by_id, session).await;
+        let found = found.map_err(|it| self.call.stop(it, chunk.rows))?;
         Ok(found.into_iter().next().map(|(_, row)| row))
     }
 }

@@ -2,14 +2,12 @@
 
 use std::borrow::Borrow;
 
-use diesel::connection::LoadConnection;
-
 use super::{Results, Sent, input_row, unreadable};
 use crate::dialect::{Condition, ConflictClause, Outcomes, TypeKind};
 use crate::engine::probe::Probe;
 use crate::engine::{Chunk, Stop};
 use crate::outcome::Action;
-use crate::returning::Loads;
+use crate::session::{LoadSession, LoadsFrom};
 use crate::sql::excluded_sql;
 use crate::upsertable::{BindFields, Upsertable};
 
@@ -21,34 +19,30 @@ where
 {
     /// Looks at the rows that exist, and sends a statement that does to them what
     /// it has to.
-    pub(super) fn write_foreseen<C>(
+    pub(super) async fn write_foreseen<S>(
         &mut self,
-        conn: &mut C,
+        session: &mut S,
         chunk: Chunk<'_>,
         conflict: &ConflictClause<'_, DB>,
     ) -> Sent<()>
     where
-        C: LoadConnection<Backend = DB>,
-        E: Loads<C, U>,
+        S: LoadSession<Backend = DB>,
+        E: LoadsFrom<S, U>,
     {
         let rows = chunk.rows;
         if !self.wanted.action {
-            self.execute(conn, chunk, conflict)?;
+            self.call.execute_with(session, chunk, conflict).await?;
             return Ok(());
         }
         if rows.len() > 1 && self.is_hard_to_foresee(conflict)? {
-            self.one_by_one = true;
-            return self.send(conn, chunk);
+            return Err(Stop::OneByOne);
         }
         for row in rows {
             self.slots[*row].action = Action::Inserted;
         }
-        match self.foresee(conn, chunk, conflict) {
+        match self.foresee(session, chunk, conflict).await {
             // An expression may not mean the same, or nothing, beside other names.
-            Err(_) if rows.len() > 1 => {
-                self.one_by_one = true;
-                return self.send(conn, chunk);
-            }
+            Err(_) if rows.len() > 1 => return Err(Stop::OneByOne),
             foreseen => foreseen?,
         }
         if self.wanted.old {
@@ -56,9 +50,9 @@ where
             let existing: Vec<usize> = rows
                 .filter(|row| self.slots[*row].action != Action::Inserted)
                 .collect();
-            self.read_all(conn, chunk.part(&existing), Self::read_old)?;
+            self.read_before(session, chunk.part(&existing)).await?;
         }
-        let written = self.execute(conn, chunk, conflict)?;
+        let written = self.call.execute_with(session, chunk, conflict).await?;
         let slots = rows.iter().map(|row| &self.slots[*row]);
         let foreseen = slots.filter(|slot| slot.action.is_written()).count();
         if written == foreseen {
@@ -96,20 +90,21 @@ where
     }
 
     /// Looks up what the clause does to the rows that exist.
-    pub(super) fn foresee<C>(
+    pub(super) async fn foresee<S>(
         &mut self,
-        conn: &mut C,
+        session: &mut S,
         chunk: Chunk<'_>,
         conflict: &ConflictClause<'_, DB>,
     ) -> Sent<()>
     where
-        C: LoadConnection<Backend = DB>,
-        E: Loads<C, U>,
+        S: LoadSession<Backend = DB>,
+        E: LoadsFrom<S, U>,
     {
         let has_guards = conflict.keeps_rows() && !conflict.assignments.is_empty();
-        let mut numbers = self.look_up(conn, chunk, has_guards.then_some(conflict));
+        let effect = has_guards.then_some(conflict);
+        let mut numbers = self.look_up(session, chunk, effect).await;
         if numbers.is_err() && has_guards && chunk.rows.len() == 1 {
-            numbers = self.look_up(conn, chunk, None);
+            numbers = self.look_up(session, chunk, None).await;
         }
         for number in numbers?.split_whitespace() {
             let number = number.parse().map_err(|_| unreadable())?;
@@ -125,18 +120,18 @@ where
     }
 
     /// The numbers of the rows that exist.
-    pub(super) fn look_up<C>(
+    pub(super) async fn look_up<S>(
         &mut self,
-        conn: &mut C,
+        session: &mut S,
         chunk: Chunk<'_>,
         effect: Option<&ConflictClause<'_, DB>>,
     ) -> Sent<String>
     where
-        C: LoadConnection<Backend = DB>,
-        E: Loads<C, U>,
+        S: LoadSession<Backend = DB>,
+        E: LoadsFrom<S, U>,
     {
         let call = self.call;
-        let matching = self.matching(conn)?;
+        let matching = self.matching(session).await?;
         let probe = Probe::<DB, B, R, E> {
             rows: if effect.is_some() {
                 // What the clause does may depend on every column.
@@ -151,8 +146,8 @@ where
             sees_committed: true,
             recurs: chunk.recurs,
         };
-        let numbers =
-            DB::load_text(conn, &probe).map_err(|source| call.stop(source, chunk.rows))?;
+        let numbers = session.load_text(&probe).await;
+        let numbers = numbers.map_err(|source| call.stop(source, chunk.rows))?;
         Ok(numbers.unwrap_or_default())
     }
 }

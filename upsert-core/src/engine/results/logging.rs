@@ -3,17 +3,14 @@
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
 
-use diesel::connection::LoadConnection;
-use diesel::sql_types::BigInt;
-
 use super::{Results, Sent, unreadable};
 use crate::dialect::{ConflictClause, Outcomes};
 use crate::engine::Chunk;
 use crate::engine::probe::Log;
 use crate::error::Error;
 use crate::outcome::Action;
-use crate::returning::Loads;
-use crate::statement::{ReportingStatement, ResultQuery};
+use crate::session::{LoadSession, LoadsFrom};
+use crate::statement::ReportingStatement;
 use crate::upsertable::{BindFields, Upsertable};
 
 /// How often rows are sent again that others have changed in the meantime.
@@ -29,27 +26,28 @@ where
     ///
     /// Rows that do not exist cannot be locked without keeping others from
     /// inserting theirs, so those that are not seen are inserted first.
-    pub(super) fn write_existing<C>(
+    pub(super) async fn write_existing<S>(
         &mut self,
-        conn: &mut C,
+        session: &mut S,
         chunk: Chunk<'_>,
         conflict: &ConflictClause<'_, DB>,
     ) -> Sent<()>
     where
-        C: LoadConnection<Backend = DB>,
-        E: Loads<C, U>,
+        S: LoadSession<Backend = DB>,
+        E: LoadsFrom<S, U>,
     {
         let keeping = self.call.model.keeping(true);
         let mut missing: BTreeSet<usize> = chunk.rows.iter().copied().collect();
         let mut existing = BTreeSet::new();
-        for (row, _) in self.read(conn, chunk, false)? {
+        for (row, _) in self.read(session, chunk, false).await? {
             missing.remove(&row);
             existing.insert(row);
         }
         for _ in 0..MAX_TRIES {
             if !missing.is_empty() {
                 let rows = chunk.only(&missing);
-                self.send_logging(conn, chunk.part(&rows), &keeping)?;
+                let part = chunk.part(&rows);
+                self.send_logging(session, part, &keeping).await?;
                 let was_there = |row: &usize| self.slots[*row].action != Action::Inserted;
                 existing.extend(rows.into_iter().filter(was_there));
             }
@@ -57,10 +55,8 @@ where
                 return Ok(());
             }
             let rows = chunk.only(&existing);
-            missing = self
-                .read_old(conn, chunk.part(&rows))?
-                .into_iter()
-                .collect();
+            let part = chunk.part(&rows);
+            missing = self.read_old(session, part).await?.into_iter().collect();
             if missing.is_empty() {
                 for row in &rows {
                     self.slots[*row].action = Action::Skipped;
@@ -68,7 +64,7 @@ where
                 if conflict.assignments.is_empty() {
                     return Ok(());
                 }
-                return self.send_logging(conn, chunk.part(&rows), conflict);
+                return self.send_logging(session, part, conflict).await;
             }
             // They have been deleted since.
             existing.retain(|row| !missing.contains(row));
@@ -78,15 +74,15 @@ where
     }
 
     /// Sends a statement that writes a log, and reads it.
-    pub(super) fn send_logging<C>(
+    pub(super) async fn send_logging<S>(
         &mut self,
-        conn: &mut C,
+        session: &mut S,
         chunk: Chunk<'_>,
         conflict: &ConflictClause<'_, DB>,
     ) -> Sent<()>
     where
-        C: LoadConnection<Backend = DB>,
-        E: Loads<C, U>,
+        S: LoadSession<Backend = DB>,
+        E: LoadsFrom<S, U>,
     {
         let rows = chunk.rows;
         let call = self.call;
@@ -96,10 +92,9 @@ where
             returning: self.returning,
             recurs: chunk.recurs,
         };
-        let statement = ResultQuery::<DB, BigInt>::new(&statement);
-        conn.execute_returning_count(&statement)
-            .map_err(|source| self.call.stop(source, rows))?;
-        let log = DB::load_text(conn, &Log).map_err(Error::Connection)?;
+        let sent = session.execute(&statement).await;
+        sent.map_err(|source| self.call.stop(source, rows))?;
+        let log = session.load_text(&Log).await.map_err(Error::Connection)?;
         let log = log.ok_or_else(unreadable)?;
         for row in rows {
             self.slots[*row].action = Action::Inserted;

@@ -2,15 +2,13 @@
 
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
-use std::rc::Rc;
-
-use diesel::connection::LoadConnection;
+use std::sync::Arc;
 
 use super::{Results, Sent, input_row};
 use crate::dialect::{Outcomes, Report};
 use crate::engine::Chunk;
 use crate::engine::probe::{AreDistinct, Matching, Probe};
-use crate::returning::Loads;
+use crate::session::{LoadSession, LoadsFrom};
 use crate::upsertable::{BindFields, Upsertable};
 
 impl<DB, B, R, E, U> Results<'_, '_, '_, DB, B, R, E, U>
@@ -20,13 +18,17 @@ where
     R: Upsertable + BindFields<DB>,
 {
     /// Reads rows as they are now; returns those that are not there.
-    pub(super) fn read_new<C>(&mut self, conn: &mut C, chunk: Chunk<'_>) -> Sent<Vec<usize>>
+    pub(super) async fn read_new<S>(
+        &mut self,
+        session: &mut S,
+        chunk: Chunk<'_>,
+    ) -> Sent<Vec<usize>>
     where
-        C: LoadConnection<Backend = DB>,
-        E: Loads<C, U>,
+        S: LoadSession<Backend = DB>,
+        E: LoadsFrom<S, U>,
     {
         let mut missing: BTreeSet<usize> = chunk.rows.iter().copied().collect();
-        for (row, new) in self.read(conn, chunk, true)? {
+        for (row, new) in self.read(session, chunk, true).await? {
             missing.remove(&row);
             self.slots[row].new = Some(new);
         }
@@ -34,59 +36,69 @@ where
     }
 
     /// Reads rows as they are now, all of which have to be there.
-    pub(super) fn read_back<C>(&mut self, conn: &mut C, chunk: Chunk<'_>) -> Sent<()>
+    pub(super) async fn read_back<S>(&mut self, session: &mut S, chunk: Chunk<'_>) -> Sent<()>
     where
-        C: LoadConnection<Backend = DB>,
-        E: Loads<C, U>,
+        S: LoadSession<Backend = DB>,
+        E: LoadsFrom<S, U>,
     {
-        self.read_all(conn, chunk, Self::read_new)
+        let missing = self.read_new(session, chunk).await?;
+        self.check_none_missing(&missing)
     }
 
-    pub(super) fn read_all<C>(
-        &mut self,
-        conn: &mut C,
-        chunk: Chunk<'_>,
-        read: impl FnOnce(&mut Self, &mut C, Chunk<'_>) -> Sent<Vec<usize>>,
-    ) -> Sent<()> {
-        let missing = read(self, conn, chunk)?;
+    /// Locks rows and reads them before they are written, all of which have to be
+    /// there.
+    pub(super) async fn read_before<S>(&mut self, session: &mut S, chunk: Chunk<'_>) -> Sent<()>
+    where
+        S: LoadSession<Backend = DB>,
+        E: LoadsFrom<S, U>,
+    {
+        let missing = self.read_old(session, chunk).await?;
+        self.check_none_missing(&missing)
+    }
+
+    fn check_none_missing(&self, missing: &[usize]) -> Sent<()> {
         if missing.is_empty() {
             Ok(())
         } else {
-            Err(self.no_row(&missing))
+            Err(self.no_row(missing))
         }
     }
 
     /// Locks rows and reads them before they are written; returns those that are
     /// not there.
-    pub(super) fn read_old<C>(&mut self, conn: &mut C, chunk: Chunk<'_>) -> Sent<Vec<usize>>
+    pub(super) async fn read_old<S>(
+        &mut self,
+        session: &mut S,
+        chunk: Chunk<'_>,
+    ) -> Sent<Vec<usize>>
     where
-        C: LoadConnection<Backend = DB>,
-        E: Loads<C, U>,
+        S: LoadSession<Backend = DB>,
+        E: LoadsFrom<S, U>,
     {
         let mut missing: BTreeSet<usize> = chunk.rows.iter().copied().collect();
-        for (row, old) in self.read(conn, chunk, true)? {
+        for (row, old) in self.read(session, chunk, true).await? {
             missing.remove(&row);
             self.slots[row].old = Some(old);
         }
         Ok(missing.into_iter().collect())
     }
 
-    pub(super) fn read<C>(
+    pub(super) async fn read<S>(
         &mut self,
-        conn: &mut C,
+        session: &mut S,
         chunk: Chunk<'_>,
         sees_committed: bool,
     ) -> Sent<Vec<(usize, U)>>
     where
-        C: LoadConnection<Backend = DB>,
-        E: Loads<C, U>,
+        S: LoadSession<Backend = DB>,
+        E: LoadsFrom<S, U>,
     {
         let rows = chunk.rows;
         let call = self.call;
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        let matching = self.matching(conn)?;
+        let matching = self.matching(session).await?;
         if !self.supplies_key(chunk.supplied) {
             return Ok(Vec::new());
         }
@@ -99,7 +111,8 @@ where
             sees_committed,
             recurs: chunk.recurs,
         };
-        let found = E::load(&probe, conn).map_err(|source| call.stop(source, rows))?;
+        let found = E::load_from(&probe, session).await;
+        let found = found.map_err(|source| call.stop(source, rows))?;
         let mut numbers = BTreeSet::new();
         let mut read = Vec::with_capacity(found.len());
         for (number, new) in found {
@@ -114,13 +127,13 @@ where
     }
 
     /// Does the database hold the keys of the rows different?
-    pub(super) fn are_distinct<C>(&mut self, conn: &mut C, chunk: Chunk<'_>) -> Sent<bool>
+    pub(super) async fn are_distinct<S>(&mut self, session: &mut S, chunk: Chunk<'_>) -> Sent<bool>
     where
-        C: LoadConnection<Backend = DB>,
+        S: LoadSession<Backend = DB>,
     {
         let rows = chunk.rows;
         let call = self.call;
-        let matching = self.matching(conn)?;
+        let matching = self.matching(session).await?;
         if !self.supplies_key(chunk.supplied) {
             // A statement that returns rows fails if it writes one twice.
             return Ok(DB::REPORT == Report::Returning);
@@ -131,19 +144,20 @@ where
             table: &call.model.table,
             matching: &matching,
         };
-        let answer = DB::load_text(conn, &query).map_err(|source| call.stop(source, rows))?;
+        let answer = session.load_text(&query).await;
+        let answer = answer.map_err(|source| call.stop(source, rows))?;
         Ok(answer.as_deref() == Some("yes"))
     }
 
     /// By what rows are found.
-    pub(super) fn matching<C>(&mut self, conn: &mut C) -> Sent<Rc<Matching>>
+    pub(super) async fn matching<S>(&mut self, session: &mut S) -> Sent<Arc<Matching>>
     where
-        C: LoadConnection<Backend = DB>,
+        S: LoadSession<Backend = DB>,
     {
         let matching = match self.matching.take() {
             Some(matching) => matching,
-            None => Rc::new(Matching::look_up(conn, self.call.model)?),
+            None => Arc::new(Matching::look_up(session, self.call.model).await?),
         };
-        Ok(Rc::clone(self.matching.insert(matching)))
+        Ok(Arc::clone(self.matching.insert(matching)))
     }
 }

@@ -3,15 +3,13 @@
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
 
-use diesel::connection::LoadConnection;
-
 use super::{Results, Sent, input_row, unreadable};
 use crate::dialect::{ConflictClause, Outcomes};
 use crate::engine::probe::Log;
 use crate::engine::{Chunk, Stop};
 use crate::error::Error;
 use crate::outcome::Action;
-use crate::returning::Loads;
+use crate::session::{LoadSession, LoadsFrom};
 use crate::statement::ReportingStatement;
 use crate::upsertable::{BindFields, Upsertable};
 
@@ -21,32 +19,32 @@ where
     B: Borrow<R>,
     R: Upsertable + BindFields<DB>,
 {
-    pub(super) fn write_returning<C>(
+    pub(super) async fn write_returning<S>(
         &mut self,
-        conn: &mut C,
+        session: &mut S,
         chunk: Chunk<'_>,
         conflict: &ConflictClause<'_, DB>,
     ) -> Sent<()>
     where
-        C: LoadConnection<Backend = DB>,
-        E: Loads<C, U>,
+        S: LoadSession<Backend = DB>,
+        E: LoadsFrom<S, U>,
     {
         if self.wanted.old {
             // Inserts what is missing and locks the rest, in the order of the keys
             // as any other call.
             let locking = self.call.model.locking(conflict, chunk.supplied);
-            let existing = self.send_returning(conn, chunk, &locking)?;
+            let existing = self.send_returning(session, chunk, &locking).await?;
             if existing.is_empty() {
                 return Ok(());
             }
             let existing = chunk.part(&existing);
-            self.read_all(conn, existing, Self::read_old)?;
+            self.read_before(session, existing).await?;
             let kept = if conflict.assignments.is_empty() {
                 existing.rows.to_vec()
             } else {
-                self.send_returning(conn, existing, conflict)?
+                self.send_returning(session, existing, conflict).await?
             };
-            return self.read_back(conn, chunk.part(&kept));
+            return self.read_back(session, chunk.part(&kept)).await;
         }
         let locking;
         let conflict = if self.attempt.locks && conflict.assignments.is_empty() {
@@ -55,13 +53,13 @@ where
         } else {
             conflict
         };
-        let kept = self.send_returning(conn, chunk, conflict)?;
+        let kept = self.send_returning(session, chunk, conflict).await?;
         if !self.wanted.new || kept.is_empty() {
             return Ok(());
         }
         // In a statement of its own, which sees rows that others have committed
         // while the first one ran.
-        let missing = self.read_new(conn, chunk.part(&kept))?;
+        let missing = self.read_new(session, chunk.part(&kept)).await?;
         if missing.is_empty() {
             Ok(())
         } else if conflict.assignments.is_empty() {
@@ -74,15 +72,15 @@ where
 
     /// Sends a statement that returns what it wrote, and returns the rows that it
     /// did not write.
-    pub(super) fn send_returning<C>(
+    pub(super) async fn send_returning<S>(
         &mut self,
-        conn: &mut C,
+        session: &mut S,
         chunk: Chunk<'_>,
         conflict: &ConflictClause<'_, DB>,
     ) -> Sent<Vec<usize>>
     where
-        C: LoadConnection<Backend = DB>,
-        E: Loads<C, U>,
+        S: LoadSession<Backend = DB>,
+        E: LoadsFrom<S, U>,
     {
         let rows = chunk.rows;
         let call = self.call;
@@ -92,7 +90,8 @@ where
             returning: self.returning,
             recurs: chunk.recurs,
         };
-        let written = E::load(&statement, conn).map_err(|source| self.call.stop(source, rows))?;
+        let written = E::load_from(&statement, session).await;
+        let written = written.map_err(|source| call.stop(source, rows))?;
         let mut kept: BTreeSet<usize> = rows.iter().copied().collect();
         for (number, new) in written {
             let (row, effect) = input_row(rows, number.0)?;
@@ -109,7 +108,7 @@ where
             self.slots[*row].action = Action::Skipped;
         }
         if conflict.skip_unchanged && !kept.is_empty() {
-            let log = DB::load_text(conn, &Log).map_err(Error::Connection)?;
+            let log = session.load_text(&Log).await.map_err(Error::Connection)?;
             for number in log.unwrap_or_default().split_whitespace() {
                 let number = number.parse().map_err(|_| unreadable())?;
                 let (row, _) = input_row(rows, number)?;

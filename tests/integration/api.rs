@@ -1,0 +1,25 @@
+//! How the tests call the crate, and the connections that they call it with.
+
+use std::cmp::Ordering;
+use std::panic::UnwindSafe;
+
+pub(crate) use diesel::SqliteConnection;
+#[cfg(feature = "mysql")]
+pub(crate) use diesel::mysql::MysqlConnection;
+#[cfg(feature = "postgres")]
+pub(crate) use diesel::pg::PgConnection;
+pub(crate) use upsert_core::{Upsert, Upsertable, upsert};
+
+/// The result of a call; the asynchronous suite waits for it.
+pub(crate) fn wait<T>(result: T) -> T {
+    result
+}
+
+/// Makes a collation known to the connection, which SQLite does not have itself.
+pub(crate) fn register_collation(
+    conn: &mut SqliteConnection,
+    name: &'static str,
+    collation: impl Fn(&str, &str) -> Ordering + Send + UnwindSafe + 'static,
+) {
+    conn.register_collation(name, collation).unwrap();
+}

@@ -1,0 +1,493 @@
+//! The same calls on the connections of diesel-async.
+//!
+//! The names and what they mean are those of the crate's root. What differs is the
+//! import, and `.await`:
+//!
+//! ```
+//! use diesel::prelude::*;
+//! use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
+//! use diesel_async::{AsyncConnection, SimpleAsyncConnection};
+//! use upsert_core::asynchronous::{Upsertable, upsert};
+//!
+//! diesel::table! {
+//!     products (sku) {
+//!         sku -> Text,
+//!         name -> Text,
+//!     }
+//! }
+//!
+//! #[derive(Upsertable)]
+//! #[diesel(table_name = products)]
+//! struct Product {
+//!     #[conflict_key]
+//!     sku: String,
+//!     #[on_conflict(update)]
+//!     name: String,
+//! }
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut conn = SyncConnectionWrapper::<SqliteConnection>::establish(":memory:").await?;
+//! # conn.batch_execute("CREATE TABLE products (sku TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL)").await?;
+//! let rows = [Product { sku: "a".into(), name: "Apple".into() }];
+//!
+//! let written = Product::bulk_upsert(&mut conn, &rows).await?;
+//! assert_eq!(written, 1);
+//!
+//! let outcome = upsert(&rows).skip_unchanged(true).outcome(&mut conn).await?;
+//! assert_eq!(outcome.unchanged(), 1);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `conn` is an `AsyncPgConnection`, an `AsyncMysqlConnection`, a
+//! `SyncConnectionWrapper<SqliteConnection>`, or one of them from a pool.
+//!
+//! # Dropped futures
+//!
+//! A future may be dropped wherever it waits, by `tokio::time::timeout` or
+//! `tokio::select!` for example. All of its call is then in the table or nothing,
+//! and no transaction is left open:
+//!
+//! - On PostgreSQL a `ROLLBACK` is sent behind the statement that is on its way.
+//!   The connection can be used at once; what is sent on it waits until the
+//!   statement has ended.
+//! - On SQLite dropping the future waits for the statement that is on its way,
+//!   and for the `ROLLBACK`.
+//! - On MySQL and MariaDB the connection is not usable any more, as its next
+//!   statement would read the answer to the one that was dropped. It is marked as
+//!   broken, so that a pool replaces it and Diesel begins no transaction on it; the
+//!   server rolls back when it is closed. **Drop a connection of your own there.**
+//!
+//! In a transaction of the caller's, only the call is undone on PostgreSQL and
+//! SQLite; on MySQL and MariaDB the transaction cannot be committed any more.
+
+use std::borrow::Borrow;
+use std::future::{self, Future};
+use std::pin::{Pin, pin};
+
+use diesel::deserialize::FromSqlRow;
+use diesel::expression::{Expression, QueryMetadata};
+use diesel::query_builder::{AsQuery, QueryFragment};
+use diesel::query_dsl::CompatibleType;
+use diesel::result::{Error as DieselError, QueryResult};
+use diesel::sql_types::BigInt;
+use diesel_async::AsyncConnection;
+use futures_util::{Stream, StreamExt, TryStreamExt};
+
+use crate::dialect::{Dialect, Outcomes};
+use crate::engine::stream::{self, Source};
+use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::outcome::{Action, Change, Outcome};
+use crate::overrides::{Overrides, Overriding};
+use crate::returning::{Loaded, Nothing, Number, Slot, Unread, Wanted};
+use crate::select::SelectFields;
+use crate::session::asynchronous::AsyncSession;
+use crate::statement::ResultQuery;
+use crate::upsertable::BindFields;
+
+pub use upsert_derive::Upsertable;
+
+/// A call on an asynchronous connection, one of diesel-async's.
+#[derive(Debug)]
+pub enum Asynchronous {}
+
+/// A call that inserts or updates rows; [`upsert`] starts one.
+pub type Upsert<'f, B, R, O = ()> = crate::Upsert<'f, B, R, O, Asynchronous>;
+
+/// A call that returns something of each row.
+pub type Returning<'f, B, R, O, E> = crate::Returning<'f, B, R, O, E, Asynchronous>;
+
+/// A call that returns something of each row before and after it.
+pub type ReturningOld<'f, B, R, O, E> = crate::ReturningOld<'f, B, R, O, E, Asynchronous>;
+
+/// A call that inserts or updates the rows of a query.
+pub type UpsertFrom<'f, Q, R, O = ()> = crate::UpsertFrom<'f, Q, R, O, Asynchronous>;
+
+/// Starts a call that inserts or updates `rows`, to be given options and then
+/// executed; [`upsert`](crate::upsert) for asynchronous connections.
+pub fn upsert<'f, I>(rows: I) -> Upsert<'f, I::Item, I::Item>
+where
+    I: IntoIterator,
+    I::Item: crate::Upsertable,
+{
+    Upsert::new(rows.into_iter().collect())
+}
+
+/// The calls of a model on asynchronous connections;
+/// [`Upsertable`](trait@crate::Upsertable) has them for blocking ones.
+pub trait Upsertable: crate::Upsertable {
+    /// Inserts `rows`, or updates the existing rows that have their conflict keys,
+    /// all or none, and returns how many.
+    ///
+    /// The same as [`bulk_upsert`](crate::Upsertable::bulk_upsert).
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`]; nothing of the call is then in the table.
+    fn bulk_upsert<C, I>(conn: &mut C, rows: I) -> impl Future<Output = Result<usize>> + Send
+    where
+        C: AsyncConnection<Backend: Dialect>,
+        Self: BindFields<C::Backend, Converted: Send + Sync>,
+        I: IntoIterator<Item: Borrow<Self> + Send + Sync>,
+    {
+        let call: Upsert<'_, I::Item, Self> = Upsert::new(rows.into_iter().collect());
+        call.execute(conn)
+    }
+
+    /// Inserts the rows of a stream, or updates the existing rows that have their
+    /// conflict keys, all or none, and returns how many.
+    ///
+    /// Rows are asked for when they can be sent, and at most 16 384 of them are in memory
+    /// at a time. All of them are sent in one transaction, in which
+    /// the table ends as if the rows had been upserted one by one. It stays open
+    /// while the stream is waited for.
+    ///
+    /// **Two streams that write the same rows at the same time may deadlock on
+    /// PostgreSQL and MySQL**, as only the rows that are in memory can be sorted;
+    /// the database then fails one of them, of which nothing is in the table.
+    ///
+    /// [`bulk_upsert_try_stream`](Upsertable::bulk_upsert_try_stream) takes rows that
+    /// may be errors.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`]; nothing of the call is then in the table.
+    fn bulk_upsert_stream<C, S>(conn: &mut C, rows: S) -> impl Future<Output = Result<usize>> + Send
+    where
+        C: AsyncConnection<Backend: Dialect>,
+        Self: BindFields<C::Backend, Converted: Send + Sync>,
+        S: Stream<Item: Borrow<Self> + Send + Sync> + Send,
+    {
+        <Self as Upsertable>::bulk_upsert_try_stream(conn, rows.map(Ok))
+    }
+
+    /// Inserts the rows of a stream, or updates the existing rows that have their
+    /// conflict keys, all or none, and returns how many.
+    ///
+    /// The same as [`bulk_upsert_stream`](Upsertable::bulk_upsert_stream), but the
+    /// first error ends the call.
+    ///
+    /// ```
+    /// # use diesel::prelude::*;
+    /// # use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
+    /// # use diesel_async::{AsyncConnection, SimpleAsyncConnection};
+    /// # diesel::table! {
+    /// #     products (sku) {
+    /// #         sku -> Text,
+    /// #         name -> Text,
+    /// #     }
+    /// # }
+    /// # #[derive(Upsertable)]
+    /// # #[diesel(table_name = products)]
+    /// # struct Product {
+    /// #     #[conflict_key]
+    /// #     sku: String,
+    /// #     #[on_conflict(update)]
+    /// #     name: String,
+    /// # }
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mut conn = SyncConnectionWrapper::<SqliteConnection>::establish(":memory:").await?;
+    /// # conn.batch_execute("CREATE TABLE products (sku TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL)").await?;
+    /// use futures_util::stream;
+    /// use upsert_core::asynchronous::Upsertable;
+    ///
+    /// let lines = ["a,Apple", "b,Bread", "a line"];
+    /// let rows = lines.map(|line| match line.split_once(',') {
+    ///     Some((sku, name)) => Ok(Product { sku: sku.into(), name: name.into() }),
+    ///     None => Err(format!("no comma in `{line}`").into()),
+    /// });
+    /// let written: Result<usize, Box<dyn std::error::Error + Send + Sync>> =
+    ///     Product::bulk_upsert_try_stream(&mut conn, stream::iter(rows)).await;
+    /// assert_eq!(written.unwrap_err().to_string(), "no comma in `a line`");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The stream's own, or any [`Error`]; nothing of the call is then in the table.
+    fn bulk_upsert_try_stream<C, S, B, E>(
+        conn: &mut C,
+        rows: S,
+    ) -> impl Future<Output = core::result::Result<usize, E>> + Send
+    where
+        C: AsyncConnection<Backend: Dialect>,
+        Self: BindFields<C::Backend, Converted: Send + Sync>,
+        S: Stream<Item = core::result::Result<B, E>> + Send,
+        B: Borrow<Self> + Send + Sync,
+        E: From<Error> + Send,
+    {
+        async {
+            let model = Model::of::<Self>(Overriding::of(()))?;
+            let mut session = AsyncSession::of(conn).map_err(Error::Connection)?;
+            let mut source = StreamSource(pin!(rows));
+            let written = stream::run::<_, _, Self>(&mut session, &mut source, &model).await;
+            session.leave();
+            written
+        }
+    }
+
+    /// Inserts this row, or updates the one that has its conflict key.
+    ///
+    /// The same as [`upsert`](crate::Upsertable::upsert).
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`].
+    fn upsert<C>(&self, conn: &mut C) -> impl Future<Output = Result<usize>> + Send
+    where
+        C: AsyncConnection<Backend: Dialect>,
+        Self: BindFields<C::Backend, Converted: Send + Sync> + Sync,
+    {
+        <Self as Upsertable>::bulk_upsert(conn, [self])
+    }
+
+    /// Starts a call that inserts or updates the rows that `query` selects.
+    ///
+    /// The same as [`upsert_from`](crate::Upsertable::upsert_from).
+    fn upsert_from<'f, Q>(query: Q) -> UpsertFrom<'f, Q::Query, Self>
+    where
+        Self: SelectFields,
+        Q: AsQuery<SqlType = <Self as SelectFields>::SqlType>,
+    {
+        UpsertFrom::new(query.as_query())
+    }
+}
+
+impl<R: crate::Upsertable> Upsertable for R {}
+
+/// Rows from a stream.
+struct StreamSource<'s, S>(Pin<&'s mut S>);
+
+impl<S, B, E> Source for StreamSource<'_, S>
+where
+    S: Stream<Item = core::result::Result<B, E>>,
+    E: From<Error>,
+{
+    type Row = B;
+    type Error = E;
+
+    async fn next(&mut self) -> core::result::Result<Option<B>, E> {
+        self.0.next().await.transpose()
+    }
+}
+
+impl<B, R, O> Upsert<'_, B, R, O>
+where
+    B: Borrow<R> + Send + Sync,
+    R: crate::Upsertable<Converted: Send + Sync>,
+{
+    /// Sends the rows, and returns how many of them were inserted or updated.
+    ///
+    /// See [`Upsertable::bulk_upsert`](crate::Upsertable::bulk_upsert) for what is
+    /// promised, and [the module](self) for what becomes of a dropped future.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`]; nothing of the call is then in the table.
+    pub fn execute<'o, C>(self, conn: &mut C) -> impl Future<Output = Result<usize>> + Send
+    where
+        C: AsyncConnection<Backend: Dialect>,
+        R: BindFields<C::Backend>,
+        O: Overrides<'o, C::Backend>,
+    {
+        let prepared = self.prepare::<C::Backend>();
+        async {
+            let Some(call) = prepared? else {
+                return Ok(0);
+            };
+            let mut session = AsyncSession::of(conn).map_err(Error::Connection)?;
+            let written = call.execute(&mut session).await;
+            session.leave();
+            written
+        }
+    }
+
+    /// Sends the rows, and returns what became of each of them, in the order of
+    /// the input: inserted, updated, unchanged or skipped.
+    ///
+    /// The same as [`outcome`](crate::Upsert::outcome) on a blocking connection.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`]; nothing of the call is then in the table.
+    pub fn outcome<'o, C>(self, conn: &mut C) -> impl Future<Output = Result<Outcome>> + Send
+    where
+        C: AsyncConnection<Backend: Outcomes>,
+        R: BindFields<C::Backend>,
+        O: Overrides<'o, C::Backend>,
+    {
+        let slots = self.results::<C, _, Unread>(conn, Nothing, Wanted::ACTIONS);
+        async { Ok(slots.await?.into_iter().map(|slot| slot.action).collect()) }
+    }
+
+    fn results<'o, C, E, U>(
+        self,
+        conn: &mut C,
+        returning: E,
+        wanted: Wanted,
+    ) -> impl Future<Output = Result<Vec<Slot<U>>>> + Send
+    where
+        C: AsyncConnection<Backend: Outcomes>,
+        R: BindFields<C::Backend>,
+        O: Overrides<'o, C::Backend>,
+        E: Loads<C, U> + Send + Sync,
+        U: Send,
+    {
+        let prepared = self.prepare::<C::Backend>();
+        async move {
+            let Some(call) = prepared? else {
+                return Ok(Vec::new());
+            };
+            let mut session = AsyncSession::of(conn).map_err(Error::Connection)?;
+            let slots = call.results(&mut session, returning, wanted).await;
+            session.leave();
+            slots
+        }
+    }
+}
+
+impl<B, R, O, E> Returning<'_, B, R, O, E>
+where
+    B: Borrow<R> + Send + Sync,
+    R: crate::Upsertable<Converted: Send + Sync>,
+{
+    /// Sends the rows, and returns for each input row, in the order of the input,
+    /// what the table holds for it.
+    ///
+    /// The same as [`get_results`](crate::Returning::get_results) on a blocking
+    /// connection.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`]; nothing of the call is then in the table.
+    pub fn get_results<'o, U, C>(self, conn: &mut C) -> impl Future<Output = Result<Vec<U>>> + Send
+    where
+        C: AsyncConnection<Backend: Outcomes>,
+        R: BindFields<C::Backend>,
+        O: Overrides<'o, C::Backend>,
+        U: Loaded + Send,
+        E: Loads<C, U> + Send + Sync,
+    {
+        let slots = self.call.results(conn, self.returning, Wanted::ROWS);
+        async { slots.await?.into_iter().map(Slot::row).collect() }
+    }
+
+    /// Sends the row, and returns what the table holds for it.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`]; [`Refused`](Error::Refused) if the call has not exactly one
+    /// row.
+    pub fn get_result<'o, U, C>(self, conn: &mut C) -> impl Future<Output = Result<U>> + Send
+    where
+        C: AsyncConnection<Backend: Outcomes>,
+        R: BindFields<C::Backend>,
+        O: Overrides<'o, C::Backend>,
+        U: Loaded + Send,
+        E: Loads<C, U> + Send + Sync,
+    {
+        let is_one_row = self.call.check_is_one_row::<C::Backend>();
+        let slots = self.call.results(conn, self.returning, Wanted::ROWS);
+        async {
+            is_one_row?;
+            Slot::only(slots.await?)
+        }
+    }
+
+    /// Sends the rows, and returns for each input row, in the order of the input,
+    /// what became of it and what the table holds for it.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`]; nothing of the call is then in the table.
+    pub fn outcome<'o, U, C>(
+        self,
+        conn: &mut C,
+    ) -> impl Future<Output = Result<Vec<(Action, U)>>> + Send
+    where
+        C: AsyncConnection<Backend: Outcomes>,
+        R: BindFields<C::Backend>,
+        O: Overrides<'o, C::Backend>,
+        U: Loaded + Send,
+        E: Loads<C, U> + Send + Sync,
+    {
+        let wanted = Wanted::ROWS_AND_ACTIONS;
+        let slots = self.call.results(conn, self.returning, wanted);
+        async { slots.await?.into_iter().map(Slot::pair).collect() }
+    }
+}
+
+impl<B, R, O, E> ReturningOld<'_, B, R, O, E>
+where
+    B: Borrow<R> + Send + Sync,
+    R: crate::Upsertable<Converted: Send + Sync>,
+{
+    /// Sends the rows, and returns for each input row, in the order of the input,
+    /// what became of it, and what the table held and holds for it.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`]; nothing of the call is then in the table.
+    pub fn get_results<'o, U, C>(
+        self,
+        conn: &mut C,
+    ) -> impl Future<Output = Result<Vec<Change<U>>>> + Send
+    where
+        C: AsyncConnection<Backend: Outcomes>,
+        R: BindFields<C::Backend>,
+        O: Overrides<'o, C::Backend>,
+        U: Loaded + Send,
+        E: Loads<C, U> + Send + Sync,
+    {
+        let slots = self.call.results(conn, self.returning, Wanted::CHANGES);
+        async { slots.await?.into_iter().map(Slot::change).collect() }
+    }
+}
+
+/// An expression whose rows the asynchronous connection `C` can load into `U`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be loaded into `{U}`",
+    label = "what is returned here is to be loaded into `{U}`",
+    note = "a column is loaded into a type that Diesel reads its SQL type into, and into an \
+            `Option` of it where it can be NULL",
+    note = "a tuple of columns is loaded into a tuple, or into a struct with \
+            `#[derive(Queryable)]`, that has as many fields",
+    note = "where the connection is a type parameter `C`, the bound to write is \
+            `{Self}: upsert_core::asynchronous::Loads<C, {U}>`"
+)]
+pub trait Loads<C: AsyncConnection, U>: QueryFragment<C::Backend> {
+    #[doc(hidden)]
+    fn load(
+        query: &dyn QueryFragment<C::Backend>,
+        conn: &mut C,
+    ) -> impl Future<Output = QueryResult<Vec<(Number, U)>>> + Send;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E, C, U, ST> Loads<C, U> for E
+where
+    C: AsyncConnection<Backend: Dialect + QueryMetadata<(BigInt, E::SqlType)>>,
+    E: Expression<SqlType: 'static> + QueryFragment<C::Backend>,
+    (BigInt, E::SqlType): CompatibleType<(Number, U), C::Backend, SqlType = ST>,
+    (Number, U): FromSqlRow<ST, C::Backend>,
+    U: Send,
+{
+    fn load(
+        query: &dyn QueryFragment<C::Backend>,
+        conn: &mut C,
+    ) -> impl Future<Output = QueryResult<Vec<(Number, U)>>> + Send {
+        let query = ResultQuery::<C::Backend, (BigInt, E::SqlType)>::new(query);
+        let rows = conn.load(query);
+        async {
+            let read = |row| {
+                let read = <(Number, U)>::build_from_row(&row);
+                future::ready(read.map_err(DieselError::DeserializationError))
+            };
+            rows.await?.and_then(read).try_collect().await
+        }
+    }
+}

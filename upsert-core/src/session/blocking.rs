@@ -1,0 +1,124 @@
+//! Diesel's own connections.
+
+use std::future::{Future, ready};
+
+use diesel::connection::{Connection, LoadConnection, TransactionManager};
+use diesel::expression::QueryMetadata;
+use diesel::query_builder::{QueryFragment, QueryId};
+use diesel::result::QueryResult;
+use diesel::sql_types::Untyped;
+
+use super::{LoadSession, LoadsFrom, Session, Texts, texts};
+use crate::dialect::{BEGIN, Dialect, Outcomes};
+use crate::returning::{Loads, Number};
+use crate::statement::ResultQuery;
+
+/// A blocking connection.
+pub(crate) struct BlockingSession<'c, C>(pub(crate) &'c mut C);
+
+impl<C> BlockingSession<'_, C>
+where
+    C: Connection<Backend: Dialect>,
+{
+    /// Begins the transaction that the dialect asks for, in place of the one
+    /// that Diesel has just begun, which holds no lock yet.
+    fn begin_again(&mut self) -> QueryResult<()> {
+        let begin = C::Backend::BEGIN;
+        if begin == BEGIN {
+            return Ok(());
+        }
+        let result = self.0.batch_execute(&format!("COMMIT; {begin}"));
+        if result.is_err() {
+            // Diesel will roll back, and expects a transaction to be there. Some
+            // of its versions see by themselves that there is none, others do
+            // not.
+            if is_in_transaction(self.0)? {
+                self.0.batch_execute(BEGIN)?;
+            } else {
+                C::TransactionManager::begin_transaction(self.0)?;
+            }
+        }
+        result
+    }
+}
+
+impl<C> Session for BlockingSession<'_, C>
+where
+    C: Connection<Backend: Dialect>,
+{
+    type Backend = C::Backend;
+
+    fn execute<Q>(&mut self, query: &Q) -> impl Future<Output = QueryResult<usize>>
+    where
+        Q: QueryFragment<C::Backend> + QueryId,
+    {
+        ready(self.0.execute_returning_count(query))
+    }
+
+    fn batch_execute(&mut self, sql: &str) -> impl Future<Output = QueryResult<()>> {
+        ready(self.0.batch_execute(sql))
+    }
+
+    fn is_in_transaction(&mut self) -> QueryResult<bool> {
+        is_in_transaction(self.0)
+    }
+
+    async fn begin(&mut self) -> QueryResult<()> {
+        let is_outermost = !is_in_transaction(self.0)?;
+        C::TransactionManager::begin_transaction(self.0)?;
+        if !is_outermost {
+            return Ok(());
+        }
+        let begun = self.begin_again();
+        if begun.is_err() {
+            C::TransactionManager::rollback_transaction(self.0)?;
+        }
+        begun
+    }
+
+    async fn commit(&mut self) -> QueryResult<()> {
+        C::TransactionManager::commit_transaction(self.0)
+    }
+
+    async fn rollback(&mut self) -> QueryResult<()> {
+        C::TransactionManager::rollback_transaction(self.0)
+    }
+}
+
+impl<C> LoadSession for BlockingSession<'_, C>
+where
+    C: LoadConnection<Backend: Outcomes>,
+{
+    fn load_texts(
+        &mut self,
+        query: &dyn QueryFragment<C::Backend>,
+    ) -> impl Future<Output = QueryResult<Vec<Texts>>> {
+        ready(load_texts(self.0, query))
+    }
+}
+
+fn load_texts<C>(conn: &mut C, query: &dyn QueryFragment<C::Backend>) -> QueryResult<Vec<Texts>>
+where
+    C: LoadConnection<Backend: Outcomes + QueryMetadata<Untyped>>,
+{
+    let rows = conn.load(ResultQuery::<C::Backend, Untyped>::new(query))?;
+    rows.map(|row| texts(&row?)).collect()
+}
+
+impl<C, E, U> LoadsFrom<BlockingSession<'_, C>, U> for E
+where
+    C: Connection<Backend: Dialect>,
+    E: Loads<C, U>,
+{
+    fn load_from(
+        query: &dyn QueryFragment<C::Backend>,
+        session: &mut BlockingSession<'_, C>,
+    ) -> impl Future<Output = QueryResult<Vec<(Number, U)>>> {
+        ready(E::load(query, session.0))
+    }
+}
+
+fn is_in_transaction<C: Connection>(conn: &mut C) -> QueryResult<bool> {
+    let status = C::TransactionManager::transaction_manager_status_mut(conn);
+    Ok(status.transaction_depth()?.is_some())
+}
