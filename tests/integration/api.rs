@@ -4,11 +4,17 @@ use std::cmp::Ordering;
 use std::panic::UnwindSafe;
 
 pub(crate) use diesel::SqliteConnection;
+use diesel::connection::Connection;
 #[cfg(feature = "mysql")]
 pub(crate) use diesel::mysql::MysqlConnection;
 #[cfg(feature = "postgres")]
 pub(crate) use diesel::pg::PgConnection;
 pub(crate) use upsert_core::{Upsert, Upsertable, upsert};
+
+/// Connects to the database at `url`.
+pub(crate) fn connect<C: Connection>(url: &str) -> C {
+    C::establish(url).unwrap()
+}
 
 /// The result of a call; the asynchronous suite waits for it.
 pub(crate) fn wait<T>(result: T) -> T {

@@ -1,6 +1,6 @@
 //! A call is all or nothing, and leaves the caller's transaction as it was.
 
-use diesel::connection::TransactionManager;
+use diesel::connection::{SimpleConnection, TransactionManager};
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use upsert_core::Error;
@@ -272,13 +272,10 @@ fn a_locked_sqlite_database_leaves_the_connection_as_it_was() {
         .unwrap();
     let accounts: Vec<_> = (0..10).map(|id| account(id, "new", id)).collect();
 
-    other
-        .immediate_transaction(|_| {
-            let error = wait(upsert(&accounts).chunk_size(3).execute(conn)).unwrap_err();
-            assert!(matches!(error, Error::Connection(_)), "{error:?}");
-            Ok::<_, DieselError>(())
-        })
-        .unwrap();
+    other.batch_execute("BEGIN IMMEDIATE").unwrap();
+    let error = wait(upsert(&accounts).chunk_size(3).execute(conn)).unwrap_err();
+    assert!(matches!(error, Error::Connection(_)), "{error:?}");
+    other.batch_execute("COMMIT").unwrap();
     // The reason is to be found, however the transaction was ended.
     let status = <Conn as Connection>::TransactionManager::transaction_manager_status_mut(conn);
     assert_eq!(status.transaction_depth().unwrap(), None);
@@ -307,12 +304,8 @@ fn a_locked_sqlite_database_says_that_it_is_locked() {
         .unwrap();
     let accounts: Vec<_> = (0..10).map(|id| account(id, "new", id)).collect();
 
-    let error = other
-        .immediate_transaction(|_| {
-            Ok::<_, DieselError>(wait(upsert(&accounts).chunk_size(3).execute(conn)))
-        })
-        .unwrap()
-        .unwrap_err();
+    other.batch_execute("BEGIN IMMEDIATE").unwrap();
+    let error = wait(upsert(&accounts).chunk_size(3).execute(conn)).unwrap_err();
     match error {
         Error::Connection(DieselError::DatabaseError(_, info)) => {
             assert_eq!(info.message(), "database is locked");

@@ -161,7 +161,9 @@ macro_rules! keyed {
                         options: Options,
                     ) -> upsert_core::Result<usize>
                     where
-                        R: Upsertable + BindFields<<$conn as Connection>::Backend>,
+                        R: Upsertable<Converted: Send + Sync>
+                            + BindFields<<$conn as Connection>::Backend>
+                            + Sync,
                     {
                         let call = upsert(rows).on_duplicate(options.duplicates);
                         match options.chunk_size {

@@ -204,7 +204,9 @@ on_every_database! {
         let call = upsert(&expected[..5000]).chunk_size(usize::MAX);
         assert_eq!(wait(call.execute(conn)).unwrap(), 5000);
         let statements = recorder.take_upserts().len();
-        assert!((2..20).contains(&statements), "{statements} statements");
+        // PostgreSQL has an array for each column.
+        let expected_statements = if system::SYSTEM.is_postgres() { 1..2 } else { 2..20 };
+        assert!(expected_statements.contains(&statements), "{statements} statements");
         assert_rows(&load(conn), &expected);
     }
 }

@@ -391,7 +391,7 @@ on_every_database! {
             conn: &mut Conn,
         ) -> upsert_core::Result<Answer>
         where
-            R: Upsertable + BindFields<Backend>,
+            R: Upsertable<Converted: Send + Sync> + BindFields<Backend> + Send + Sync,
             O: Overrides<'o, Backend>,
         {
             let told = |action, old, new| Told { action, old, new };
@@ -440,7 +440,7 @@ on_every_database! {
 
         fn check<R>(database: &mut system::TestDatabase, share: u32)
         where
-            R: Checked + Upsertable + BindFields<Backend>,
+            R: Checked + Upsertable<Converted: Send + Sync> + BindFields<Backend> + Send + Sync,
         {
             check_calls(database, share, &R::oracle(), true, |conn, rows, chunk_size, way| {
                 let call = upsert(rows.iter().map(|row| R::from(row)));

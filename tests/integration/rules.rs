@@ -112,7 +112,11 @@ on_every_database! {
         /// Checks calls of a model without any options but the chunk size.
         pub(super) fn check<R>(database: &mut Database)
         where
-            R: Checked + Upsertable + BindFields<<Conn as Connection>::Backend>,
+            R: Checked
+                + Upsertable<Converted: Send + Sync>
+                + BindFields<<Conn as Connection>::Backend>
+                + Send
+                + Sync,
         {
             check_calls(database, &R::oracle(), |conn, rows, chunk_size| {
                 wait(

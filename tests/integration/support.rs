@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 use diesel::connection::{Connection, InstrumentationEvent, SimpleConnection};
 use diesel::prelude::*;
 
+use crate::api;
+
 /// Runs each function as a test on SQLite, PostgreSQL and MySQL.
 ///
 /// `database` is a `TestDatabase` of the system's module; the functions are
@@ -68,6 +70,16 @@ pub(crate) enum System {
     Mysql,
 }
 
+impl System {
+    pub(crate) fn is_postgres(self) -> bool {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres => true,
+            _ => false,
+        }
+    }
+}
+
 /// What a connection did, as diesel's instrumentation sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Event {
@@ -81,6 +93,20 @@ pub(crate) enum Event {
     Commit,
     /// A transaction or a savepoint was rolled back.
     Rollback,
+}
+
+impl Event {
+    /// On asynchronous connections a call begins and ends its transactions with
+    /// statements.
+    fn of(sql: &str) -> Self {
+        let words = sql.split_ascii_whitespace().take(2).collect::<Vec<_>>();
+        match words[..] {
+            ["BEGIN" | "SAVEPOINT", ..] => Self::Begin,
+            ["COMMIT" | "RELEASE", ..] => Self::Commit,
+            ["ROLLBACK", ..] => Self::Rollback,
+            _ => Self::Query(sql.to_owned()),
+        }
+    }
 }
 
 /// The events of a connection.
@@ -97,7 +123,7 @@ impl Recorder {
                 InstrumentationEvent::StartQuery { query, .. } => {
                     let query = query.to_string();
                     let sql = query.split(" -- binds: ").next().unwrap_or_default();
-                    Event::Query(sql.to_owned())
+                    Event::of(sql)
                 }
                 InstrumentationEvent::CacheQuery { sql, .. } => Event::Cache(sql.to_owned()),
                 InstrumentationEvent::BeginTransaction { .. } => Event::Begin,
@@ -246,7 +272,7 @@ pub(crate) mod sqlite {
     }
 
     fn connect(url: &str) -> Conn {
-        let mut conn = Conn::establish(url).unwrap();
+        let mut conn: Conn = api::connect(url);
         conn.batch_execute(
             "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; \
              PRAGMA foreign_keys = ON;",
@@ -278,13 +304,13 @@ pub(crate) mod postgres {
         pub(crate) fn new() -> Self {
             let schema = unique_name();
             let base = server("PG_DATABASE_URL");
-            let mut conn = Conn::establish(&base).unwrap();
+            let mut conn: Conn = api::connect(&base);
             conn.batch_execute(&format!("CREATE SCHEMA {schema}"))
                 .unwrap();
             let separator = if base.contains('?') { '&' } else { '?' };
             let url = format!("{base}{separator}options=-csearch_path%3D{schema}");
             Self {
-                conn: Conn::establish(&url).unwrap(),
+                conn: api::connect(&url),
                 url,
                 schema,
             }
@@ -297,7 +323,7 @@ pub(crate) mod postgres {
 
         /// One more connection to this database.
         pub(crate) fn connect(&self) -> Conn {
-            Conn::establish(&self.url).unwrap()
+            api::connect(&self.url)
         }
 
         pub(crate) fn run(&mut self, sql: &str) {
@@ -313,7 +339,7 @@ pub(crate) mod postgres {
 
     impl ExtensionLock {
         pub(crate) fn take() -> Self {
-            let mut conn = Conn::establish(&server("PG_DATABASE_URL")).unwrap();
+            let mut conn = api::connect::<Conn>(&server("PG_DATABASE_URL"));
             conn.batch_execute("SELECT pg_advisory_lock(hashtext('upsert extensions'))")
                 .unwrap();
             Self(conn)
@@ -344,10 +370,8 @@ pub(crate) mod postgres {
                 "SET client_min_messages = warning; DROP SCHEMA {} CASCADE",
                 self.schema
             );
-            if let Ok(mut conn) = Conn::establish(&self.url) {
-                let _ = self.conn.batch_execute("ROLLBACK");
-                let _ = conn.batch_execute(&drop_schema);
-            }
+            let _ = self.conn.batch_execute("ROLLBACK");
+            let _ = api::connect::<Conn>(&self.url).batch_execute(&drop_schema);
         }
     }
 }
@@ -374,13 +398,13 @@ pub(crate) mod mysql {
         pub(crate) fn new() -> Self {
             let name = unique_name();
             let base = server("MYSQL_DATABASE_URL");
-            let mut conn = Conn::establish(&base).unwrap();
+            let mut conn: Conn = api::connect(&base);
             conn.batch_execute(&format!("CREATE DATABASE {name} CHARACTER SET utf8mb4"))
                 .unwrap();
             let (server, _) = base.rsplit_once('/').unwrap();
             let url = format!("{server}/{name}");
             Self {
-                conn: Conn::establish(&url).unwrap(),
+                conn: api::connect(&url),
                 url,
                 name,
             }
@@ -393,7 +417,7 @@ pub(crate) mod mysql {
 
         /// One more connection to this database.
         pub(crate) fn connect(&self) -> Conn {
-            Conn::establish(&self.url).unwrap()
+            api::connect(&self.url)
         }
 
         pub(crate) fn run(&mut self, sql: &str) {
@@ -404,9 +428,8 @@ pub(crate) mod mysql {
     impl Drop for TestDatabase {
         fn drop(&mut self) {
             let _ = self.conn.batch_execute("ROLLBACK");
-            if let Ok(mut conn) = Conn::establish(&self.url) {
-                let _ = conn.batch_execute(&format!("DROP DATABASE {}", self.name));
-            }
+            let drop_database = format!("DROP DATABASE {}", self.name);
+            let _ = api::connect::<Conn>(&self.url).batch_execute(&drop_database);
         }
     }
 }

@@ -151,9 +151,11 @@ pub trait Upsertable: Fields + Sized {
     /// [`OtherUniqueIndex`](crate::Error::OtherUniqueIndex), as it does on
     /// databases that know the target.
     ///
+    /// On SQLite (on PostgreSQL rows are arrays, one for each column):
+    ///
     /// ```sql
-    /// INSERT INTO "products" ("sku", "name") VALUES ($1, $2), ($3, $4)
-    /// ON CONFLICT ("sku") DO UPDATE SET "name" = excluded."name"
+    /// INSERT INTO `products` (`sku`, `name`) VALUES (?, ?), (?, ?)
+    /// ON CONFLICT (`sku`) DO UPDATE SET `name` = excluded.`name`
     /// ```
     ///
     /// [The crate's documentation](crate) shows what is sent to each database.

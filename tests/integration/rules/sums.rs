@@ -203,7 +203,10 @@ on_every_database! {
         /// The sum, or an error and the table as it was.
         fn check_sums<R>(conn: &mut Conn)
         where
-            R: From<Sum> + Upsertable + BindFields<<Conn as Connection>::Backend>,
+            R: From<Sum>
+                + Upsertable<Converted: Send + Sync>
+                + BindFields<<Conn as Connection>::Backend>
+                + Sync,
         {
             let [second, third] = [2, 3].map(|id| Sum { id, tiny: 1, ..Sum::default() });
             for addition in Addition::all() {

@@ -134,6 +134,12 @@ where
         }
         // A transaction whose end is on its way is left to it.
         let is_undone = match C::Backend::DROPPED {
+            // A value that panicked while it was written has poisoned diesel-async's
+            // mutex, which panics again where Diesel's status is looked at. A
+            // statement clears it.
+            Dropped::Finishes if self.depth == 0 && thread::panicking() => {
+                block_on(pin!(self.conn.batch_execute("SELECT 1"))).is_some()
+            }
             _ if self.depth == 0 => true,
             Dropped::Finishes => {
                 let commits = self.commits;

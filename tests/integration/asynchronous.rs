@@ -1,0 +1,30 @@
+//! The tests of the blocking calls, on the connections of diesel-async, and tests of
+//! what only asynchronous calls do.
+
+mod atomicity;
+mod calls;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod deadlocks;
+mod duplicates;
+mod errors;
+mod large;
+mod none;
+mod outcome;
+mod outcome_hazards;
+mod outcome_property;
+mod property;
+mod regression;
+mod rule_regression;
+mod rules;
+mod scenarios;
+mod shapes;
+mod support;
+
+mod asynchronous {
+    pub(crate) mod api;
+    mod cancellation;
+    mod pools;
+    mod streams;
+    mod tasks;
+}
+use asynchronous::api;

@@ -1,0 +1,47 @@
+//! How the tests call the crate, and the connections that they call it with.
+//!
+//! The connections are those of diesel-async, wrapped to be blocking ones too, so
+//! that the tests' own queries need not be written twice.
+
+use std::cmp::Ordering;
+use std::panic::UnwindSafe;
+use std::sync::LazyLock;
+
+use diesel::connection::Connection;
+use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
+use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
+use tokio::runtime::{Builder, Runtime};
+pub(crate) use upsert_core::asynchronous::{Upsert, Upsertable, upsert};
+
+pub(crate) type SqliteConnection =
+    AsyncConnectionWrapper<SyncConnectionWrapper<diesel::SqliteConnection>>;
+#[cfg(feature = "mysql")]
+pub(crate) type MysqlConnection = AsyncConnectionWrapper<diesel_async::AsyncMysqlConnection>;
+#[cfg(feature = "postgres")]
+pub(crate) type PgConnection = AsyncConnectionWrapper<diesel_async::AsyncPgConnection>;
+
+/// Connections that are asynchronous need one.
+pub(crate) static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    let mut runtime = Builder::new_multi_thread();
+    runtime.worker_threads(2).enable_all().build().unwrap()
+});
+
+/// Connects to the database at `url`.
+pub(crate) fn connect<C: Connection>(url: &str) -> C {
+    let _entered = RUNTIME.enter();
+    C::establish(url).unwrap()
+}
+
+/// The result of a call, which can be awaited in any thread.
+pub(crate) fn wait<F: Future + Send>(future: F) -> F::Output {
+    RUNTIME.block_on(future)
+}
+
+/// Makes a collation known to the connection, which SQLite does not have itself.
+pub(crate) fn register_collation(
+    conn: &mut SqliteConnection,
+    name: &'static str,
+    collation: impl Fn(&str, &str) -> Ordering + Send + UnwindSafe + 'static,
+) {
+    wait(conn.spawn_blocking(move |conn| conn.register_collation(name, collation))).unwrap();
+}
