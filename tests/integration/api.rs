@@ -11,6 +11,13 @@ pub(crate) use diesel::mysql::MysqlConnection;
 pub(crate) use diesel::pg::PgConnection;
 pub(crate) use upsert_core::{Upsert, Upsertable, upsert};
 
+/// A property is tried with one in so many of its cases.
+pub(crate) const SHARE: u32 = 1;
+
+/// Does a MySQL connection bind a decimal as a number?
+#[cfg(feature = "mysql")]
+pub(crate) const SENDS_DECIMALS: bool = true;
+
 /// Connects to the database at `url`.
 pub(crate) fn connect<C: Connection>(url: &str) -> C {
     C::establish(url).unwrap()

@@ -250,7 +250,13 @@ on_every_database! {
         let mut seen = Vec::new();
         let call = upsert(&accounts[..9])
             .chunk_size(3)
-            .on_progress(|_| seen.push(rows(&mut other).len()));
+            .on_progress(|_| {
+                // In a thread that no runtime has.
+                let rows = std::thread::scope(|scope| {
+                    scope.spawn(|| rows(&mut other)).join().unwrap()
+                });
+                seen.push(rows.len());
+            });
         assert_eq!(wait(call.execute(conn)).unwrap(), 9);
         assert_eq!(seen, [0, 0, 0]);
         assert_eq!(rows(&mut other).len(), 9);

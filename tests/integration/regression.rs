@@ -60,6 +60,15 @@ struct Entry<'a> {
     v: i32,
 }
 
+#[derive(Debug, Upsertable)]
+#[diesel(table_name = texts)]
+struct Counted<'a> {
+    #[conflict_key]
+    k: &'a str,
+    #[on_conflict(add)]
+    v: i32,
+}
+
 /// 2 to the 53rd, and one more, are one double.
 const NEIGHBOURS: [i64; 3] = [9_007_199_254_740_992, 9_007_199_254_740_993, i64::MAX - 1];
 
@@ -101,10 +110,143 @@ on_every_database! {
     }
 }
 
+/// A transaction of SQLite's that reads first cannot write any more when another one
+/// has written in between; it does not even wait.
+#[test]
+fn sqlite_transactions_of_several_connections() {
+    use crate::support::sqlite::TestDatabase;
+
+    const THREADS: usize = 4;
+    const CALLS: usize = 20;
+
+    let mut database = TestDatabase::new();
+    database.run("CREATE TABLE texts (k TEXT PRIMARY KEY, v INTEGER NOT NULL)");
+    let keys: Vec<String> = (0..300).map(|i| format!("key {i:03}")).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            let mut conn = database.connect();
+            let keys = &keys;
+            scope.spawn(move || {
+                for _ in 0..CALLS {
+                    let rows = keys.iter().map(|k| Counted { k, v: 1 });
+                    let written = conn.transaction(|conn| wait(Counted::bulk_upsert(conn, rows)));
+                    assert_eq!(written.unwrap(), keys.len());
+                }
+            });
+        }
+    });
+    let table: Vec<(String, i32)> = texts::table
+        .order(texts::k)
+        .load(&mut database.conn)
+        .unwrap();
+    let sum = i32::try_from(THREADS * CALLS).unwrap();
+    let expected: Vec<_> = keys.into_iter().map(|key| (key, sum)).collect();
+    assert_eq!(table, expected);
+}
+
 #[cfg(feature = "postgres")]
 mod on_postgres_only {
+    use diesel::expression::AsExpression;
+    use diesel::pg::Pg;
+    use diesel::query_builder::QueryId;
+    use diesel::serialize::{self, Output, ToSql, WriteTuple};
+    use diesel::sql_types::{Integer, SqlType};
+
     use super::*;
     use crate::support::postgres::TestDatabase;
+
+    /// A composite type that a value is cast to on assignment.
+    #[derive(Debug, Clone, Copy, SqlType, QueryId)]
+    #[diesel(postgres_type(name = "one"))]
+    pub struct One;
+
+    diesel::table! {
+        use diesel::sql_types::*;
+        use super::One;
+
+        ones (id) {
+            id -> Integer,
+            one -> One,
+        }
+    }
+
+    #[derive(Debug, Clone, Copy, AsExpression)]
+    #[diesel(sql_type = One)]
+    struct OneValue(i32);
+
+    impl ToSql<One, Pg> for OneValue {
+        fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+            WriteTuple::<(Integer,)>::write_tuple(&(self.0,), out)
+        }
+    }
+
+    #[derive(Debug, Upsertable)]
+    #[diesel(table_name = ones)]
+    #[upsert(update_all)]
+    struct WithComposite {
+        id: i32,
+        one: OneValue,
+    }
+
+    /// `unnest` takes it apart, and its field would be cast.
+    #[test]
+    fn a_composite_type() {
+        let mut database = TestDatabase::new();
+        database.run(
+            "CREATE TYPE one AS (a integer); \
+             CREATE FUNCTION hundredfold(a integer) RETURNS one LANGUAGE sql AS \
+             'SELECT ROW(a * 100)::one'; \
+             CREATE CAST (integer AS one) WITH FUNCTION hundredfold(integer) AS ASSIGNMENT; \
+             CREATE TABLE ones (id integer PRIMARY KEY, one one)",
+        );
+        let conn = &mut database.conn;
+        for chunk_size in [1, 2, 100] {
+            let rows = [1, 2, 3].map(|id| WithComposite {
+                id,
+                one: OneValue(id + 4),
+            });
+            let call = upsert(&rows).chunk_size(chunk_size);
+            assert_eq!(wait(call.execute(conn)).unwrap(), 3);
+            let table: Vec<(i32, i32)> = ones::table
+                .select((ones::id, diesel::dsl::sql::<Integer>("(one).a")))
+                .order(ones::id)
+                .load(conn)
+                .unwrap();
+            assert_eq!(table, [(1, 5), (2, 6), (3, 7)]);
+        }
+    }
+
+    diesel::table! {
+        words (word) {
+            word -> Text,
+        }
+    }
+
+    #[derive(Debug, Upsertable)]
+    #[diesel(table_name = words)]
+    #[upsert(do_nothing)]
+    struct Word {
+        word: &'static str,
+    }
+
+    #[test]
+    fn a_function_with_the_name_of_postgres_own() {
+        let mut database = TestDatabase::new();
+        database.run(
+            "CREATE TABLE words (word text PRIMARY KEY); \
+             CREATE FUNCTION unnest(text[]) RETURNS SETOF text LANGUAGE sql AS \
+             $$SELECT 'mine'$$",
+        );
+        let conn = &mut database.conn;
+        let rows = ["a", "b"].map(|word| Word { word });
+        assert_eq!(wait(Word::bulk_upsert(conn, &rows)).unwrap(), 2);
+        let table: Vec<String> = words::table
+            .select(words::word)
+            .order(words::word)
+            .load(conn)
+            .unwrap();
+        assert_eq!(table, ["a", "b"]);
+    }
 
     /// Rows with one key may not have one key when they arrive.
     #[test]

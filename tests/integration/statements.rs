@@ -312,6 +312,24 @@ mod on_postgres_only {
         level: i32,
     }
 
+    #[test]
+    fn several_rows_are_an_array_for_each_column() {
+        let mut database = TestDatabase::new();
+        database.run(CREATE);
+        let conn = &mut database.conn;
+        let recorder = Recorder::of(conn);
+        assert_eq!(upsert(counters(0..3, 1)).execute(conn).unwrap(), 3);
+        let expected = "INSERT INTO \"counters\" (\"id\", \"value\") \
+             SELECT * FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) \
+             ON CONFLICT (\"id\") DO UPDATE SET \"value\" = excluded.\"value\"";
+        assert_eq!(recorder.take_upserts(), [expected]);
+        assert_eq!(rows(conn), [(0, 1, 7), (1, 1, 7), (2, 1, 7)]);
+    }
+
+    fn rows(conn: &mut PgConnection) -> Vec<(i32, i32, i32)> {
+        counters::table.order(counters::id).load(conn).unwrap()
+    }
+
     /// From the sixth execution on PostgreSQL plans a prepared statement for any
     /// parameter, and an index predicate has to be implied by one without.
     #[test]

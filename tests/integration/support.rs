@@ -216,7 +216,7 @@ pub(crate) mod sqlite {
     pub(crate) const SYSTEM: System = System::Sqlite;
 
     /// How many cases a property is tried with.
-    pub(crate) const CASES: u32 = 2000;
+    pub(crate) const CASES: u32 = 2000 / api::SHARE;
 
     pub(crate) use crate::api::SqliteConnection as Conn;
 
@@ -289,7 +289,7 @@ pub(crate) mod postgres {
     pub(crate) const SYSTEM: System = System::Postgres;
 
     /// How many cases a property is tried with.
-    pub(crate) const CASES: u32 = 200;
+    pub(crate) const CASES: u32 = 200 / api::SHARE;
 
     pub(crate) use crate::api::PgConnection as Conn;
 
@@ -383,7 +383,7 @@ pub(crate) mod mysql {
     pub(crate) const SYSTEM: System = System::Mysql;
 
     /// How many cases a property is tried with.
-    pub(crate) const CASES: u32 = 200;
+    pub(crate) const CASES: u32 = 200 / api::SHARE;
 
     pub(crate) use crate::api::MysqlConnection as Conn;
 

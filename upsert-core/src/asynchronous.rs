@@ -47,20 +47,56 @@
 //!
 //! A future may be dropped wherever it waits, by `tokio::time::timeout` or
 //! `tokio::select!` for example. All of its call is then in the table or nothing,
-//! and no transaction is left open:
+//! and its transaction is rolled back:
 //!
-//! - On PostgreSQL a `ROLLBACK` is sent behind the statement that is on its way.
-//!   The connection can be used at once; what is sent on it waits until the
-//!   statement has ended.
-//! - On SQLite dropping the future waits for the statement that is on its way,
-//!   and for the `ROLLBACK`.
+//! - On PostgreSQL a `ROLLBACK` is sent behind the statement that is on its way, as
+//!   soon as the runtime goes on with the connection's task. The connection can be used
+//!   at once, and goes back to its pool; what is sent on it waits until the statement
+//!   has ended. Where that may take long, because it waits for a lock, a `lock_timeout`
+//!   or `statement_timeout` of the server ends it.
+//! - On SQLite dropping the future waits for the statement that is on its way, and
+//!   for the `ROLLBACK`. A statement that waits for another connection's lock does
+//!   so for the `busy_timeout`. A runtime of several threads moves its other tasks to
+//!   another thread meanwhile; one of a single thread stands still. Where the runtime
+//!   itself ends before the call, the transaction lasts until the connection is
+//!   dropped.
 //! - On MySQL and MariaDB the connection is not usable any more, as its next
 //!   statement would read the answer to the one that was dropped. It is marked as
-//!   broken, so that a pool replaces it and Diesel begins no transaction on it; the
-//!   server rolls back when it is closed. **Drop a connection of your own there.**
+//!   broken, so that a pool replaces it and neither Diesel nor this crate begins
+//!   anything on it; the server rolls back when it is closed. **Drop it, or give it
+//!   back: a statement of your own may seem to succeed on it, and is lost.**
+//!
+//! **Whether it is all or nothing may only be decided after the drop**: a single
+//! statement that waits for a lock, and a `COMMIT` that is on its way, may still
+//! succeed. Whoever calls again may have the rows applied twice, which matters to
+//! `add` and `set`.
 //!
 //! In a transaction of the caller's, only the call is undone on PostgreSQL and
 //! SQLite; on MySQL and MariaDB the transaction cannot be committed any more.
+//!
+//! # Bounds
+//!
+//! Rows have to be `Send` and `Sync`. Where the compiler says that
+//! `diesel::Connection` is not implemented for an asynchronous connection, the
+//! import is `upsert_core::Upsertable` or `upsert_core::upsert` in place of this
+//! module's. A function for any connection, or for any model, says:
+//!
+//! ```
+//! use diesel_async::AsyncConnection;
+//! use upsert_core::asynchronous::upsert;
+//! use upsert_core::{BindFields, Dialect, Upsertable};
+//!
+//! async fn save<C, R>(conn: &mut C, rows: &[R]) -> upsert_core::Result<usize>
+//! where
+//!     C: AsyncConnection<Backend: Dialect>,
+//!     R: Upsertable + BindFields<C::Backend, Converted: Send + Sync> + Sync,
+//! {
+//!     upsert(rows).execute(conn).await
+//! }
+//! ```
+//!
+//! For `outcome` and `returning` the backend is
+//! [`Outcomes`](crate::dialect::Outcomes), and what is returned is [`Loads<C, U>`](Loads).
 
 use std::borrow::Borrow;
 use std::future::{self, Future};
@@ -139,10 +175,10 @@ pub trait Upsertable: crate::Upsertable {
     /// Inserts the rows of a stream, or updates the existing rows that have their
     /// conflict keys, all or none, and returns how many.
     ///
-    /// Rows are asked for when they can be sent, and at most 16 384 of them are in memory
-    /// at a time. All of them are sent in one transaction, in which
-    /// the table ends as if the rows had been upserted one by one. It stays open
-    /// while the stream is waited for.
+    /// Rows are asked for when they can be sent, and at most 16 384 of them are in
+    /// memory at a time. All of them are sent in one transaction, in which the table
+    /// ends as if the rows had been upserted one by one. It stays open while the
+    /// stream is waited for.
     ///
     /// **Two streams that write the same rows at the same time may deadlock on
     /// PostgreSQL and MySQL**, as only the rows that are in memory can be sorted;

@@ -197,6 +197,14 @@ pub trait Dialect: Backend<QueryBuilder: Default> + Default + 'static {
         }
     }
 
+    /// The statement that takes the lock that a transaction needs to write `table`,
+    /// before it reads; `None` where there is none.
+    #[must_use]
+    fn lock_table(table: &str, column: &str) -> Option<String> {
+        let _ = (table, column);
+        None
+    }
+
     /// The question to the catalog about the conflict target of a call, or `None`
     /// where it need not be asked.
     ///

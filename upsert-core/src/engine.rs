@@ -650,6 +650,7 @@ where
 {
     let inspection = match S::Backend::inspect(lookup) {
         Some(question) => {
+            lock(session, model).await?;
             let answer = session.ask(question).await.map_err(Error::Connection)?;
             S::Backend::inspection(answer)
         }
@@ -663,6 +664,19 @@ where
             source: None,
         })
     }
+}
+
+/// Takes the lock that the caller's transaction needs to write, before it reads.
+async fn lock<S: Session>(session: &mut S, model: &Model<'_, S::Backend>) -> Result<()> {
+    let column = model.columns.first().map_or("", |column| column.name);
+    let Some(lock) = S::Backend::lock_table(&model.table, column) else {
+        return Ok(());
+    };
+    if session.is_in_transaction().map_err(Error::Connection)? {
+        let locked = session.batch_execute(&lock).await;
+        locked.map_err(Error::Connection)?;
+    }
+    Ok(())
 }
 
 /// Begins a transaction, inside of the caller's a savepoint; says whether it did.
@@ -695,11 +709,12 @@ where
             session.commit().await.map_err(Error::Connection)?;
             Ok(value)
         }
-        // What has broken the connection tells more than that it is broken.
-        Err(error) => match session.rollback().await {
-            Ok(()) | Err(DieselError::BrokenTransactionManager) => Err(error),
-            Err(of_rollback) => Err(Error::Connection(of_rollback).into()),
-        },
+        // What has failed first tells more than that it cannot be rolled back, which
+        // Diesel's status of the connection says.
+        Err(error) => {
+            let _ = session.rollback().await;
+            Err(error)
+        }
     }
 }
 

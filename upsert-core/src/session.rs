@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use diesel::backend::Backend;
-use diesel::query_builder::{QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::result::QueryResult;
 use diesel::row::{Field, Row};
 
@@ -30,9 +30,13 @@ pub(crate) trait Session {
     type Backend: Dialect;
 
     /// Runs a statement, and returns its row count.
-    fn execute<Q>(&mut self, query: &Q) -> impl Future<Output = QueryResult<usize>>
-    where
-        Q: QueryFragment<Self::Backend> + QueryId;
+    ///
+    /// Its type is not known here, so that what a connection does with it is
+    /// compiled once.
+    fn execute(
+        &mut self,
+        query: &dyn QueryFragment<Self::Backend>,
+    ) -> impl Future<Output = QueryResult<usize>>;
 
     /// Runs statements without parameters.
     fn batch_execute(&mut self, sql: &str) -> impl Future<Output = QueryResult<()>>;
@@ -56,7 +60,7 @@ pub(crate) trait Session {
     ) -> impl Future<Output = QueryResult<usize>> {
         async move {
             let answer = match question {
-                Question::Rows(query) => self.execute(&Asked(query)).await,
+                Question::Rows(query) => self.execute(&query).await,
                 Question::Statements(sql) => self.batch_execute(&sql).await.map(|()| 0),
             };
             Self::Backend::answer(answer)
@@ -106,16 +110,16 @@ fn texts<'r, DB: Outcomes>(row: &impl Row<'r, DB>) -> QueryResult<Texts> {
         .map_err(diesel::result::Error::DeserializationError)
 }
 
-/// A question's query, which Diesel may keep prepared by its text.
-struct Asked<'q, DB>(crate::expression::Fragment<'q, DB>);
+/// A statement, which Diesel may keep prepared by its text.
+struct Executed<'q, DB>(&'q dyn QueryFragment<DB>);
 
-impl<DB> QueryId for Asked<'_, DB> {
+impl<DB> QueryId for Executed<'_, DB> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-impl<DB: Backend> QueryFragment<DB> for Asked<'_, DB> {
-    fn walk_ast<'b>(&'b self, out: diesel::query_builder::AstPass<'_, 'b, DB>) -> QueryResult<()> {
+impl<DB: Backend> QueryFragment<DB> for Executed<'_, DB> {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         self.0.walk_ast(out)
     }
 }

@@ -108,12 +108,10 @@ where
     }
 }
 
-impl<DB, B, R: Fields> QueryId for ChunkStatement<'_, DB, B, R> {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
-
-/// Writes `SELECT * FROM unnest($1, $2)`.
+/// Writes `SELECT * FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2))`.
+///
+/// PostgreSQL reads `unnest($1, $2)` as that, but with one array a function of the
+/// user's could be taken for it.
 fn push_unnest<'b, DB, B, R>(
     arrays: &'b [Vec<Element<'b, B, R>>],
     out: &mut AstPass<'_, 'b, DB>,
@@ -123,7 +121,7 @@ where
     B: Borrow<R>,
     R: BindFields<DB>,
 {
-    out.push_sql("SELECT * FROM unnest(");
+    out.push_sql("SELECT * FROM ROWS FROM (");
     for (i, values) in arrays.iter().enumerate() {
         if i > 0 {
             out.push_sql(", ");
@@ -131,7 +129,9 @@ where
         let Some(Element { batch, row, column }) = values.first() else {
             return Err(refuse("an array without values"));
         };
+        out.push_sql("pg_catalog.unnest(");
         batch.visit::<DB, _>(*row, *column, PushArray { values, out })?;
+        out.push_sql(")");
     }
     out.push_sql(")");
     Ok(())
@@ -263,11 +263,6 @@ where
         }
         Ok(())
     }
-}
-
-impl<DB, B, R: Fields, E> QueryId for ReportingStatement<'_, DB, B, R, E> {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
 }
 
 /// Some rows of a batch, and some of their columns.

@@ -5,6 +5,7 @@
 
 use std::cmp::Ordering;
 use std::panic::UnwindSafe;
+use std::pin::Pin;
 use std::sync::LazyLock;
 
 use diesel::connection::Connection;
@@ -26,6 +27,13 @@ pub(crate) static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     runtime.worker_threads(2).enable_all().build().unwrap()
 });
 
+/// A property is tried with one in so many of its cases: the planning is the same.
+pub(crate) const SHARE: u32 = 4;
+
+/// Does a MySQL connection bind a decimal as a number?
+#[cfg(feature = "mysql")]
+pub(crate) const SENDS_DECIMALS: bool = false;
+
 /// Connects to the database at `url`.
 pub(crate) fn connect<C: Connection>(url: &str) -> C {
     let _entered = RUNTIME.enter();
@@ -34,6 +42,8 @@ pub(crate) fn connect<C: Connection>(url: &str) -> C {
 
 /// The result of a call, which can be awaited in any thread.
 pub(crate) fn wait<F: Future + Send>(future: F) -> F::Output {
+    // Boxed, as tokio would be compiled for each type of future.
+    let future: Pin<Box<dyn Future<Output = F::Output> + Send>> = Box::pin(future);
     RUNTIME.block_on(future)
 }
 

@@ -211,8 +211,15 @@ on_every_database! {
         let rows = stream::iter((0..40_000).map(|id| word(id, 0)));
         assert_eq!(wait(Word::bulk_upsert_stream(conn, rows)).unwrap(), 40_000);
         let events = recorder.take();
-        let ends = events.iter().filter(|event| matches!(event, Event::Commit | Event::Rollback));
-        assert_eq!(ends.collect::<Vec<_>>(), [&Event::Commit]);
+        let mut depth = 0;
+        for (i, event) in events.iter().enumerate() {
+            match event {
+                Event::Begin => depth += 1,
+                Event::Commit => depth -= 1,
+                _ => {}
+            }
+            assert_eq!(depth == 0, i + 1 == events.len(), "{event:?}");
+        }
         assert_eq!(events.last(), Some(&Event::Commit));
     }
 }

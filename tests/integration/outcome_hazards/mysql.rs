@@ -360,15 +360,19 @@ fn types_of_keys() {
         single::call,
     );
 
-    let numbers = ["1.0", "2.5", "1.00", "2.50", "3", "3.00"].map(Decimal);
-    check_equal(
-        cases,
-        "DECIMAL",
-        &created("DECIMAL(6,2)", ["1", "2.5"]),
-        numbers,
-        ["1.00", "2.50", "3.00"],
-        decimal::call,
-    );
+    // To the server diesel-async's decimals are texts, of which it holds these
+    // different.
+    if crate::api::SENDS_DECIMALS {
+        let numbers = ["1.0", "2.5", "1.00", "2.50", "3", "3.00"].map(Decimal);
+        check_equal(
+            cases,
+            "DECIMAL",
+            &created("DECIMAL(6,2)", ["1", "2.5"]),
+            numbers,
+            ["1.00", "2.50", "3.00"],
+            decimal::call,
+        );
+    }
     let numbers = ["1.04", "2.46", "0.96", "2.54", "3.04", "2.96"].map(Decimal);
     check_stored_otherwise(
         cases,

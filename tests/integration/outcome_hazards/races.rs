@@ -18,7 +18,8 @@ fn before(
         if let InstrumentationEvent::StartQuery { query, .. } = event {
             if is_it(&query.to_string()) {
                 if let Some(act) = act.take() {
-                    act();
+                    // In a thread that no runtime has.
+                    std::thread::spawn(act).join().unwrap();
                 }
             }
         }

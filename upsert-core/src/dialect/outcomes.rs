@@ -96,14 +96,6 @@ pub trait Outcomes: Dialect {
     /// were when the transaction began.
     const SEES_COMMITTED: &'static str = "";
 
-    /// The statement that takes the lock that a transaction needs to write `table`,
-    /// before it reads; `None` where there is none.
-    #[must_use]
-    fn lock_table(table: &str, column: &str) -> Option<String> {
-        let _ = (table, column);
-        None
-    }
-
     /// The query for the name of the column that
     /// [`push_is_last_inserted`](Outcomes::push_is_last_inserted) needs, where it
     /// is not [`ROW_ID`](Outcomes::ROW_ID); `None` where there is none.

@@ -58,17 +58,17 @@ impl Dialect for Pg {
         out.push_sql("'");
     }
 
-    /// `unnest` would flatten an array in an array, which has no array type of its
-    /// own, and takes no row that has no type.
+    /// `unnest` flattens an array in an array, which has no array type of its own,
+    /// and takes a composite type apart, which any type may be that has only a name.
     fn has_array<ST>() -> bool
     where
         ST: SqlType,
         Self: HasSqlType<ST>,
     {
         const RECORD: u32 = 2249;
-        let metadata =
-            <Self as HasSqlType<ST>>::metadata(&mut AnyType as &mut dyn PgMetadataLookup);
-        matches!(metadata.oid(), Ok(oid) if oid != RECORD)
+        let types: &mut dyn PgMetadataLookup = &mut NoTypes;
+        let metadata = <Self as HasSqlType<ST>>::metadata(types);
+        matches!(metadata.oid(), Ok(oid) if oid != 0 && oid != RECORD)
             && matches!(metadata.array_oid(), Ok(oid) if oid != 0)
     }
 
@@ -479,15 +479,6 @@ impl QueryFragment<Pg> for Obstacles<'_> {
              WHERE NOT g.tgisinternal AND g.tgenabled <> 'D' AND (g.tgtype & 7) = 7",
         );
         Ok(())
-    }
-}
-
-/// Knows every type, and that it has an array type.
-struct AnyType;
-
-impl PgMetadataLookup for AnyType {
-    fn lookup_type(&mut self, _: &str, _: Option<&str>) -> PgTypeMetadata {
-        PgTypeMetadata::new(1, 1)
     }
 }
 

@@ -102,6 +102,13 @@ impl Dialect for Sqlite {
         }
     }
 
+    /// A transaction that reads before it writes may find that it can no longer
+    /// write.
+    fn lock_table(table: &str, column: &str) -> Option<String> {
+        let name = column.replace('`', "``");
+        Some(format!("UPDATE {table} SET `{name}` = `{name}` WHERE 0"))
+    }
+
     /// Looks for a collation of the application's, and for a column of text
     /// whose declared type makes SQLite store numbers (`STRING`).
     fn inspect<'t>(target: &TargetLookup<'t>) -> Option<Question<'t, Self>> {
@@ -347,13 +354,6 @@ impl Outcomes for Sqlite {
             out.push_sql(" ELSE 1 END");
         }
         Ok(())
-    }
-
-    /// A transaction that reads before it writes may find that it can no longer
-    /// write.
-    fn lock_table(table: &str, column: &str) -> Option<String> {
-        let name = column.replace('`', "``");
-        Some(format!("UPDATE {table} SET `{name}` = `{name}` WHERE 0"))
     }
 
     /// ```sql

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use diesel::result::Error as DieselError;
 
 use super::probe::Matching;
-use super::{Call, Chunk, Limits, Needs, Order, ProgressReport, Stop, begin, end};
+use super::{Call, Chunk, Limits, Needs, Order, ProgressReport, Stop, begin, end, lock};
 use crate::builder::Options;
 use crate::dialect::{ConflictClause, KeyLookup, Outcomes, Report};
 use crate::error::{Error, Result};
@@ -62,13 +62,7 @@ where
         binds: sql.matches(placeholder::<S::Backend>()).count(),
     };
     let call = Call::<S::Backend, B, R>::prepare(batch, model, options, needs)?;
-    if session.is_in_transaction().map_err(Error::Connection)? {
-        let column = model.columns.first().map_or("", |column| column.name);
-        if let Some(lock) = S::Backend::lock_table(&model.table, column) {
-            let locked = session.batch_execute(&lock).await;
-            locked.map_err(Error::Connection)?;
-        }
-    }
+    lock(session, model).await?;
     let mut limits = call.limits(session).await?;
     // A note of a row copies those before it.
     limits.rows = limits.rows.min(MAX_NOTED_ROWS);

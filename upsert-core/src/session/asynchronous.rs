@@ -10,31 +10,41 @@
 use std::future::{self, Future};
 use std::marker::PhantomData;
 use std::mem;
+use std::panic::{self, AssertUnwindSafe};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker, ready};
 use std::thread::{self, Thread};
 
 use diesel::connection::TransactionManagerStatus;
-use diesel::query_builder::{QueryFragment, QueryId};
+use diesel::query_builder::QueryFragment;
 use diesel::result::{DatabaseErrorKind, Error, QueryResult};
 use diesel::sql_types::Untyped;
 use diesel_async::{AsyncConnection, TransactionManager};
 use futures_util::TryStreamExt;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task;
 
-use super::{LoadSession, LoadsFrom, Session, Texts, texts};
+use super::{Executed, LoadSession, LoadsFrom, Session, Texts, texts};
 use crate::asynchronous::Loads;
 use crate::dialect::{Dialect, Dropped, Outcomes};
 use crate::error::message;
 use crate::returning::Number;
 use crate::statement::ResultQuery;
 
+/// How many calls there were.
+static CALLS: AtomicU64 = AtomicU64::new(0);
+
 /// An asynchronous connection.
 pub(crate) struct AsyncSession<'c, C: AsyncConnection<Backend: Dialect>> {
     conn: &'c mut C,
     /// Diesel's status before the call; `None` once it is back.
     before: Option<TransactionManagerStatus>,
-    is_in_transaction: bool,
+    /// Tells the savepoints of this call from those of others.
+    number: u64,
+    /// Has a statement been sent?
+    is_used: bool,
     /// The transactions and savepoints that are open, or about to be, of the
     /// call's.
     depth: usize,
@@ -55,12 +65,13 @@ where
     /// `BrokenTransactionManager` if the connection is already broken.
     pub(crate) fn of(conn: &'c mut C) -> QueryResult<Self> {
         let status = status(conn);
-        let is_in_transaction = status.transaction_depth()?.is_some();
+        status.transaction_depth()?;
         let before = mem::replace(status, TransactionManagerStatus::InError);
         Ok(Self {
             conn,
             before: Some(before),
-            is_in_transaction,
+            number: CALLS.fetch_add(1, Ordering::Relaxed),
+            is_used: false,
             depth: 0,
             commits: false,
             is_doomed: false,
@@ -89,20 +100,37 @@ where
     /// Rolls back to where the `depth`th transaction or savepoint of the call's
     /// began.
     async fn undo(&mut self, depth: usize) -> QueryResult<()> {
-        let is_transaction = depth == 1 && !self.is_in_transaction;
+        let is_transaction = depth == 1 && !self.is_in_callers_transaction();
         let undone = if is_transaction {
             self.conn.batch_execute("ROLLBACK").await
         } else {
-            let sql = format!("ROLLBACK TO SAVEPOINT upsert_{depth}");
+            // What is left of it could be rolled back to by mistake.
+            let savepoint = self.savepoint(depth);
+            let sql = format!("ROLLBACK TO SAVEPOINT {savepoint}; RELEASE SAVEPOINT {savepoint}");
             self.conn.batch_execute(&sql).await
         };
         match undone {
             // The database itself has ended the transaction, as SQLite does where
             // a disk is full, or MySQL after a deadlock.
-            Err(error) if is_transaction && has_ended(&error) => Ok(()),
+            Err(error) if has_ended(&error) => {
+                self.is_doomed = !is_transaction;
+                Ok(())
+            }
             Err(_) if !is_transaction && self.is_doomed => Ok(()),
-            undone => undone,
+            undone => {
+                self.is_doomed &= !is_transaction;
+                undone
+            }
         }
+    }
+
+    fn is_in_callers_transaction(&self) -> bool {
+        let before = self.before.as_ref();
+        before.is_some_and(|status| matches!(status.transaction_depth(), Ok(Some(_))))
+    }
+
+    fn savepoint(&self, depth: usize) -> String {
+        format!("upsert_{}_{depth}", self.number)
     }
 }
 
@@ -114,9 +142,15 @@ fn note<T>(is_doomed: &mut bool, result: QueryResult<T>) -> QueryResult<T> {
     result
 }
 
-/// Has SQLite no transaction to roll back?
+/// Is there no transaction to roll back, or no savepoint in it any more?
+///
+/// The words are SQLite's, and MySQL's error 1305.
 fn has_ended(error: &Error) -> bool {
-    message(error).is_some_and(|message| message.contains("no transaction is active"))
+    message(error).is_some_and(|message| {
+        message.contains("no transaction is active")
+            || message.contains("no such savepoint")
+            || message.starts_with("SAVEPOINT ")
+    })
 }
 
 fn status<C: AsyncConnection>(conn: &mut C) -> &mut TransactionManagerStatus {
@@ -129,7 +163,7 @@ where
 {
     /// The call's future was dropped, or has panicked.
     fn drop(&mut self) {
-        if self.before.is_none() || C::Backend::DROPPED == Dropped::Breaks {
+        if self.before.is_none() || C::Backend::DROPPED == Dropped::Breaks && self.is_used {
             return;
         }
         // A transaction whose end is on its way is left to it.
@@ -165,24 +199,26 @@ where
 {
     type Backend = C::Backend;
 
-    fn execute<Q>(&mut self, query: &Q) -> impl Future<Output = QueryResult<usize>>
-    where
-        Q: QueryFragment<C::Backend> + QueryId,
-    {
+    fn execute(
+        &mut self,
+        query: &dyn QueryFragment<C::Backend>,
+    ) -> impl Future<Output = QueryResult<usize>> {
+        self.is_used = true;
         // The query, which need not be `Sync`, is not needed any more.
-        let executed = self.conn.execute_returning_count(query);
+        let executed = self.conn.execute_returning_count(Executed(query));
         let executed = Statement::<C, _>::new(executed);
         let is_doomed = &mut self.is_doomed;
         async { note(is_doomed, executed.await) }
     }
 
     async fn batch_execute(&mut self, sql: &str) -> QueryResult<()> {
+        self.is_used = true;
         let result = Statement::<C, _>::new(self.conn.batch_execute(sql)).await;
         note(&mut self.is_doomed, result)
     }
 
     fn is_in_transaction(&mut self) -> QueryResult<bool> {
-        Ok(self.is_in_transaction || self.depth > 0)
+        Ok(self.depth > 0 || self.is_in_callers_transaction())
     }
 
     async fn begin(&mut self) -> QueryResult<()> {
@@ -191,8 +227,8 @@ where
         let begun = if is_outermost {
             self.batch_execute(C::Backend::BEGIN).await
         } else {
-            let savepoint = format!("SAVEPOINT upsert_{}", self.depth);
-            self.batch_execute(&savepoint).await
+            let savepoint = self.savepoint(self.depth);
+            self.batch_execute(&format!("SAVEPOINT {savepoint}")).await
         };
         if begun.is_err() {
             self.depth -= 1;
@@ -202,11 +238,12 @@ where
 
     async fn commit(&mut self) -> QueryResult<()> {
         self.commits = self.depth == 1;
-        let committed = if self.commits && !self.is_in_transaction {
+        let committed = if self.commits && !self.is_in_callers_transaction() {
             self.batch_execute("COMMIT").await
         } else {
-            let release = format!("RELEASE SAVEPOINT upsert_{}", self.depth);
-            self.batch_execute(&release).await
+            let savepoint = self.savepoint(self.depth);
+            self.batch_execute(&format!("RELEASE SAVEPOINT {savepoint}"))
+                .await
         };
         self.commits = false;
         match committed {
@@ -234,6 +271,7 @@ where
         &mut self,
         query: &dyn QueryFragment<C::Backend>,
     ) -> impl Future<Output = QueryResult<Vec<Texts>>> {
+        self.is_used = true;
         let query = ResultQuery::<C::Backend, Untyped>::new(query);
         let loaded = self.conn.load(query);
         Statement::<C, _>::new(async {
@@ -255,6 +293,7 @@ where
         query: &dyn QueryFragment<C::Backend>,
         session: &mut AsyncSession<'_, C>,
     ) -> impl Future<Output = QueryResult<Vec<(Number, U)>>> {
+        session.is_used = true;
         Statement::<C, _>::new(E::load(query, session.conn))
     }
 }
@@ -324,9 +363,31 @@ where
 /// Waits for a future that another thread brings to its end; `None` if that is
 /// not possible.
 ///
-/// In a thread of its own: a runtime may not let a task go on that has had its
-/// share, and this one is not going to give way.
+/// The other tasks of a thread that a runtime of several threads has lent go on in
+/// another one: what is waited for may be a lock that one of them holds.
 fn block_on<F>(mut future: Pin<&mut F>) -> Option<F::Output>
+where
+    F: Future<Output: Send> + Send,
+{
+    let is_lent = Handle::try_current()
+        .is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
+    if !is_lent || thread::panicking() {
+        return block_on_thread(future);
+    }
+    let mut result = None;
+    // It panics in a `LocalSet`, whose tasks cannot leave their thread.
+    let waited = panic::catch_unwind(AssertUnwindSafe(|| {
+        task::block_in_place(|| result = block_on_thread(future.as_mut()));
+    }));
+    match waited {
+        Ok(()) => result,
+        Err(_) => block_on_thread(future),
+    }
+}
+
+/// Waits in a thread of its own: a runtime may not let a task go on that has had its
+/// share, and this one is not going to give way.
+fn block_on_thread<F>(mut future: Pin<&mut F>) -> Option<F::Output>
 where
     F: Future<Output: Send> + Send,
 {

@@ -4,11 +4,11 @@ use std::future::{Future, ready};
 
 use diesel::connection::{Connection, LoadConnection, TransactionManager};
 use diesel::expression::QueryMetadata;
-use diesel::query_builder::{QueryFragment, QueryId};
+use diesel::query_builder::QueryFragment;
 use diesel::result::QueryResult;
 use diesel::sql_types::Untyped;
 
-use super::{LoadSession, LoadsFrom, Session, Texts, texts};
+use super::{Executed, LoadSession, LoadsFrom, Session, Texts, texts};
 use crate::dialect::{BEGIN, Dialect, Outcomes};
 use crate::returning::{Loads, Number};
 use crate::statement::ResultQuery;
@@ -48,11 +48,11 @@ where
 {
     type Backend = C::Backend;
 
-    fn execute<Q>(&mut self, query: &Q) -> impl Future<Output = QueryResult<usize>>
-    where
-        Q: QueryFragment<C::Backend> + QueryId,
-    {
-        ready(self.0.execute_returning_count(query))
+    fn execute(
+        &mut self,
+        query: &dyn QueryFragment<C::Backend>,
+    ) -> impl Future<Output = QueryResult<usize>> {
+        ready(self.0.execute_returning_count(&Executed(query)))
     }
 
     fn batch_execute(&mut self, sql: &str) -> impl Future<Output = QueryResult<()>> {
