@@ -11,7 +11,7 @@ pub(crate) use diesel::mysql::MysqlConnection;
 pub(crate) use diesel::pg::PgConnection;
 pub(crate) use upsert_core::{Upsert, Upsertable, upsert};
 
-/// A property is tried with one in so many of its cases.
+/// A property is tried with one in so many of its cases and inputs.
 pub(crate) const SHARE: u32 = 1;
 
 /// Does a MySQL connection bind a decimal as a number?

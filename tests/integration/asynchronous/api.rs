@@ -27,7 +27,7 @@ pub(crate) static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     runtime.worker_threads(2).enable_all().build().unwrap()
 });
 
-/// A property is tried with one in so many of its cases: the planning is the same.
+/// A property is tried with one in so many of its cases and inputs: the planning is the same.
 pub(crate) const SHARE: u32 = 4;
 
 /// Does a MySQL connection bind a decimal as a number?
