@@ -209,6 +209,7 @@ pub trait Upsertable: crate::Upsertable {
     /// # use diesel::prelude::*;
     /// # use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
     /// # use diesel_async::{AsyncConnection, SimpleAsyncConnection};
+    /// # use upsert_core::asynchronous::Upsertable;
     /// # diesel::table! {
     /// #     products (sku) {
     /// #         sku -> Text,

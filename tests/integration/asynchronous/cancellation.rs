@@ -13,7 +13,7 @@ use diesel::expression::AsExpression;
 use diesel::prelude::*;
 use diesel::result::Error as DieselError;
 use diesel::serialize::{self, Output, ToSql};
-use diesel_async::AsyncConnection;
+use diesel_async::{AsyncConnection, SimpleAsyncConnection};
 use futures_util::{FutureExt, StreamExt, stream};
 use tokio::task::JoinSet;
 use upsert_core::Error;
