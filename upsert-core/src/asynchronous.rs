@@ -96,7 +96,7 @@
 //! ```
 //!
 //! For `outcome` and `returning` the backend is
-//! [`Outcomes`](crate::dialect::Outcomes), and what is returned is [`Loads<C, U>`](Loads).
+//! [`Outcomes`], and what is returned is [`Loads<C, U>`](Loads).
 
 use std::borrow::Borrow;
 use std::future::{self, Future};
