@@ -148,7 +148,7 @@ fn breaks(system: System) -> bool {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Call {
     Execute,
     Outcome,
@@ -250,7 +250,8 @@ on_every_database! {
                 if let Some(result) = dropped {
                     result.unwrap();
                     assert_eq!(table, after(), "{kind:?} {wait}");
-                    assert!(wait > 1, "{kind:?} did not wait");
+                    // One statement may be done before it is looked at.
+                    assert!(wait > 2 || kind == Call::From, "{kind:?} did not wait");
                     break;
                 }
                 assert!(table == before() || table == after(), "{kind:?} {wait}: {table:?}");
