@@ -18,6 +18,9 @@ pub(crate) const SHARE: u32 = 1;
 #[cfg(feature = "mysql")]
 pub(crate) const SENDS_DECIMALS: bool = true;
 
+/// Does a call begin and end its transactions with statements of its own?
+pub(crate) const SENDS_TRANSACTIONS: bool = false;
+
 /// Connects to the database at `url`.
 pub(crate) fn connect<C: Connection>(url: &str) -> C {
     C::establish(url).unwrap()

@@ -97,8 +97,11 @@ pub(crate) enum Event {
 
 impl Event {
     /// On asynchronous connections a call begins and ends its transactions with
-    /// statements.
+    /// statements of its own, of which Diesel tells nothing else.
     fn of(sql: &str) -> Self {
+        if !api::SENDS_TRANSACTIONS {
+            return Self::Query(sql.to_owned());
+        }
         let words = sql.split_ascii_whitespace().take(2).collect::<Vec<_>>();
         match words[..] {
             ["BEGIN" | "SAVEPOINT", ..] => Self::Begin,

@@ -34,6 +34,9 @@ pub(crate) const SHARE: u32 = 4;
 #[cfg(feature = "mysql")]
 pub(crate) const SENDS_DECIMALS: bool = false;
 
+/// Does a call begin and end its transactions with statements of its own?
+pub(crate) const SENDS_TRANSACTIONS: bool = true;
+
 /// Connects to the database at `url`.
 pub(crate) fn connect<C: Connection>(url: &str) -> C {
     let _entered = RUNTIME.enter();
