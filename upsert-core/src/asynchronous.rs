@@ -111,8 +111,10 @@ use diesel::sql_types::BigInt;
 use diesel_async::AsyncConnection;
 use futures_util::{Stream, StreamExt, TryStreamExt};
 
+use crate::batch::Batch;
 use crate::dialect::{Dialect, Outcomes};
 use crate::engine::stream::{self, Source};
+use crate::engine::{self, results};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::outcome::{Action, Change, Outcome};
@@ -333,11 +335,13 @@ where
     {
         let prepared = self.prepare::<C::Backend>();
         async {
-            let Some(call) = prepared? else {
+            let Some(mut call) = prepared? else {
                 return Ok(0);
             };
             let mut session = AsyncSession::of(conn).map_err(Error::Connection)?;
-            let written = call.execute(&mut session).await;
+            let batch: &(dyn Batch<C::Backend> + Send + Sync) = &call.batch;
+            let (model, options) = (&call.model, &mut call.options);
+            let written = engine::run(&mut session, batch, model, options).await;
             session.leave();
             written
         }
@@ -376,11 +380,14 @@ where
     {
         let prepared = self.prepare::<C::Backend>();
         async move {
-            let Some(call) = prepared? else {
+            let Some(mut call) = prepared? else {
                 return Ok(Vec::new());
             };
             let mut session = AsyncSession::of(conn).map_err(Error::Connection)?;
-            let slots = call.results(&mut session, returning, wanted).await;
+            let batch: &(dyn Batch<C::Backend> + Send + Sync) = &call.batch;
+            let (model, options) = (&call.model, &mut call.options);
+            let slots = results::run(&mut session, batch, model, options, &returning, wanted);
+            let slots = slots.await;
             session.leave();
             slots
         }

@@ -6,17 +6,18 @@ use std::marker::PhantomData;
 
 use diesel::connection::{Connection, LoadConnection};
 
+use crate::batch::{Batch, ModelBatch};
 use crate::dialect::{Dialect, Outcomes};
-use crate::engine;
+use crate::engine::{self, results};
 use crate::error::{Error, Result, refuse};
 use crate::model::{Model, plain};
 use crate::outcome::Outcome;
 use crate::overrides::{Overrides, Overriding, override_methods};
 use crate::returning::{Loads, Nothing, OfRow, Returning, ReturningOld, Slot, Unread, Wanted};
 use crate::session::blocking::BlockingSession;
-use crate::session::{LoadSession, LoadsFrom, Session, now};
+use crate::session::now;
 use crate::sql::sql_of;
-use crate::statement::{Batch, UpsertStatement};
+use crate::statement::UpsertStatement;
 use crate::upsertable::{BindFields, Upsertable};
 
 /// Starts a call that inserts or updates `rows`, to be given options and then
@@ -56,7 +57,7 @@ where
 /// `O` is the list of what the call overrides; it is always inferred.
 #[must_use = "a call does nothing until it is executed"]
 pub struct Upsert<'f, B, R: Upsertable, O = (), M = Blocking> {
-    batch: Batch<B, R>,
+    batch: ModelBatch<B, R>,
     options: Options<'f>,
     overrides: O,
     mode: PhantomData<fn() -> M>,
@@ -117,7 +118,7 @@ where
 {
     pub(crate) fn new(rows: Vec<B>) -> Self {
         Self {
-            batch: Batch::new(rows),
+            batch: ModelBatch::new(rows),
             options: Options::default(),
             overrides: (),
             mode: PhantomData,
@@ -261,7 +262,7 @@ where
         R: BindFields<DB>,
         O: Overrides<'o, DB>,
     {
-        if self.batch.len() == 0 {
+        if self.batch.count() == 0 {
             return Ok(None);
         }
         Ok(Some(Prepared {
@@ -276,7 +277,7 @@ where
     where
         R: BindFields<DB>,
     {
-        if self.batch.len() == 1 {
+        if self.batch.count() == 1 {
             return Ok(());
         }
         let table = sql_of(&R::from_clause()).map_err(Error::Connection)?;
@@ -284,7 +285,7 @@ where
             plain(&table),
             refuse(format!(
                 "`get_result` is for one row, but the call has {}: use `get_results`",
-                self.batch.len()
+                self.batch.count()
             )),
         ))
     }
@@ -350,10 +351,12 @@ where
         R: BindFields<C::Backend>,
         O: Overrides<'o, C::Backend>,
     {
-        match self.prepare()? {
-            Some(call) => now(call.execute(&mut BlockingSession(conn))),
-            None => Ok(0),
-        }
+        let Some(mut call) = self.prepare()? else {
+            return Ok(0);
+        };
+        let session = &mut BlockingSession(conn);
+        let batch: &dyn Batch<C::Backend> = &call.batch;
+        now(engine::run(session, batch, &call.model, &mut call.options))
     }
 
     /// Sends the rows, and returns what became of each of them, in the order of
@@ -428,46 +431,23 @@ where
         O: Overrides<'o, C::Backend>,
         E: Loads<C, U>,
     {
-        match self.prepare()? {
-            Some(call) => now(call.results(&mut BlockingSession(conn), returning, wanted)),
-            None => Ok(Vec::new()),
-        }
+        let Some(mut call) = self.prepare()? else {
+            return Ok(Vec::new());
+        };
+        let session = &mut BlockingSession(conn);
+        let batch: &dyn Batch<C::Backend> = &call.batch;
+        let (model, options) = (&call.model, &mut call.options);
+        now(results::run(
+            session, batch, model, options, &returning, wanted,
+        ))
     }
 }
 
 /// A call that is ready to be sent, with at least one row.
 pub(crate) struct Prepared<'f, 'o, DB, B, R: Upsertable> {
-    batch: Batch<B, R>,
-    model: Model<'o, DB>,
-    options: Options<'f>,
-}
-
-impl<DB, B, R> Prepared<'_, '_, DB, B, R>
-where
-    DB: Dialect,
-    B: Borrow<R>,
-    R: Upsertable + BindFields<DB>,
-{
-    pub(crate) async fn execute<S>(mut self, session: &mut S) -> Result<usize>
-    where
-        S: Session<Backend = DB>,
-    {
-        engine::run(session, &self.batch, &self.model, &mut self.options).await
-    }
-
-    pub(crate) async fn results<S, E, U>(
-        mut self,
-        session: &mut S,
-        returning: E,
-        wanted: Wanted,
-    ) -> Result<Vec<Slot<U>>>
-    where
-        S: LoadSession<Backend = DB>,
-        E: LoadsFrom<S, U>,
-    {
-        let (batch, model, options) = (&self.batch, &self.model, &mut self.options);
-        engine::results::run(session, batch, model, options, &returning, wanted).await
-    }
+    pub(crate) batch: ModelBatch<B, R>,
+    pub(crate) model: Model<'o, DB>,
+    pub(crate) options: Options<'f>,
 }
 
 impl<B, R: Upsertable, O, M> fmt::Debug for Upsert<'_, B, R, O, M> {

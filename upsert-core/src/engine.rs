@@ -1,23 +1,22 @@
 //! Runs a call: plans it, opens the transaction, sends the statements.
 
-use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::query_builder::QueryFragment;
 use diesel::result::{Error as DieselError, QueryResult};
 
+use crate::batch::{Element, ErasedBatch};
 use crate::builder::{Duplicates, Options, Progress};
 use crate::chunk::Limits;
 use crate::dialect::{ConflictClause, Dialect, Encoded, Fault, Inspection, TargetLookup};
 use crate::error::{Error, Place, Result};
 use crate::field::{Rule, Supplied};
-use crate::key::{EncodeKey, Keys, MeasureValue, Trust};
+use crate::key::{Keys, Trust};
 use crate::model::{Clause, Model};
 use crate::plan::{Conflict, Input, Plan, Repeated};
 use crate::select::UpsertFromStatement;
 use crate::session::Session;
-use crate::statement::{Batch, BatchRows, ChunkStatement, Element, HasArray};
-use crate::upsertable::{BindFields, Upsertable};
+use crate::statement::{BatchRows, ChunkStatement};
 
 mod probe;
 pub(crate) mod results;
@@ -25,18 +24,17 @@ pub(crate) mod results;
 pub(crate) mod stream;
 
 /// Writes the rows of `batch`.
-pub(crate) async fn run<S, B, R>(
+pub(crate) async fn run<S, T>(
     session: &mut S,
-    batch: &Batch<B, R>,
+    batch: &T,
     model: &Model<'_, S::Backend>,
     options: &mut Options<'_>,
 ) -> Result<usize>
 where
     S: Session,
-    B: Borrow<R>,
-    R: Upsertable + BindFields<S::Backend>,
+    T: ErasedBatch<S::Backend> + ?Sized,
 {
-    let call = Call::<S::Backend, B, R>::prepare(batch, model, options, Needs::default())?;
+    let call = Call::<S::Backend, T>::prepare(batch, model, options, Needs::default())?;
     call.run(session, options).await
 }
 
@@ -52,8 +50,8 @@ struct Needs {
 }
 
 /// A call that is ready to be sent.
-struct Call<'c, 'f, DB, B, R: Upsertable> {
-    batch: &'c Batch<B, R>,
+struct Call<'c, 'f, DB, T: ?Sized> {
+    batch: &'c T,
     model: &'c Model<'f, DB>,
     keys: Keys,
     /// The columns that each row supplies, or one set for all rows.
@@ -69,14 +67,13 @@ struct Call<'c, 'f, DB, B, R: Upsertable> {
     clauses: BTreeMap<Supplied, Clause<'c, DB>>,
 }
 
-impl<'c, 'f, DB, B, R> Call<'c, 'f, DB, B, R>
+impl<'c, 'f, DB, T> Call<'c, 'f, DB, T>
 where
     DB: Dialect,
-    B: Borrow<R>,
-    R: Upsertable + BindFields<DB>,
+    T: ErasedBatch<DB> + ?Sized,
 {
     fn prepare(
-        batch: &'c Batch<B, R>,
+        batch: &'c T,
         model: &'c Model<'f, DB>,
         options: &Options<'_>,
         needs: Needs,
@@ -112,17 +109,18 @@ where
         }
         let mut scratch = Encoded::default();
         for row in 0..batch.len() {
-            call.encode_key(row, &mut scratch)
-                .map_err(|source| Error::Statement {
-                    place: call.place(&[row]),
-                    source,
-                })?;
+            let encoded = batch.encode_key(row, &model.keys, &mut call.keys, &mut scratch);
+            encoded.map_err(|source| Error::Statement {
+                place: call.place(&[row]),
+                source,
+            })?;
         }
         let comparison = model.comparison;
         call.keys
             .limit(comparison.trust(), comparison.knows_equal());
         if DB::MAX_BYTES.is_some() {
-            let sizes = (0..batch.len()).map(|row| call.measure(row, &mut scratch));
+            let columns = model.columns.len();
+            let sizes = (0..batch.len()).map(|row| batch.measure(row, columns, &mut scratch));
             call.sizes = Some(sizes.collect());
         }
         call.selected = match call.input().select() {
@@ -145,7 +143,7 @@ where
                 clause.has_arrays = DB::MAX_ARRAY_ROWS > 0
                     && !self.needs.each_row
                     && !supplied.inserted().is_empty()
-                    && columns.all(|column| self.batch.visit::<DB, _>(row, column, HasArray));
+                    && columns.all(|column| self.batch.has_array(row, column));
                 self.clauses.insert(*supplied, clause);
             }
         }
@@ -155,29 +153,6 @@ where
     /// The call cannot be written as SQL.
     fn refused(&self, source: DieselError) -> Error {
         Error::of_building(self.model.plain_table(), source)
-    }
-
-    fn encode_key(&mut self, row: usize, scratch: &mut Encoded) -> QueryResult<()> {
-        self.keys.begin_row();
-        for column in &self.model.keys {
-            let encode = EncodeKey {
-                keys: &mut self.keys,
-                scratch,
-            };
-            self.batch.visit::<DB, _>(row, *column, encode)?;
-        }
-        self.keys.end_row();
-        Ok(())
-    }
-
-    fn measure(&self, row: usize, scratch: &mut Encoded) -> usize {
-        let columns = 0..self.model.columns.len();
-        columns
-            .map(|column| {
-                let measure = MeasureValue { scratch };
-                self.batch.visit::<DB, _>(row, column, measure)
-            })
-            .sum()
     }
 
     fn input(&self) -> Input<'_> {
@@ -225,7 +200,7 @@ where
     // Errors hold it in a box, to be small.
     #[allow(clippy::unnecessary_box_returns)]
     fn place(&self, rows: &[usize]) -> Box<Place> {
-        let rows = rows.iter().map(|row| self.batch.first + row);
+        let rows = rows.iter().map(|row| self.batch.first() + row);
         place(self.model, rows.collect())
     }
 
@@ -456,7 +431,7 @@ where
     }
 
     /// The values that the statement for a chunk inserts.
-    fn inserted<'p>(&self, chunk: Chunk<'p>) -> BatchRows<'p, B, R>
+    fn inserted<'p>(&self, chunk: Chunk<'p>) -> BatchRows<'p, T>
     where
         'c: 'p,
     {
@@ -543,7 +518,7 @@ where
     where
         S: Session<Backend = DB>,
     {
-        let statement = ChunkStatement::<DB, B, R> {
+        let statement = ChunkStatement::<DB, T> {
             batch: self.batch,
             columns: &self.model.columns,
             rows: chunk.rows,
@@ -558,7 +533,7 @@ where
 
     /// The values of a chunk, column by column, where arrays hold them. A single row
     /// is written faster by itself.
-    fn arrays<'p>(&self, chunk: Chunk<'p>) -> Vec<Vec<Element<'p, B, R>>>
+    fn arrays<'p>(&self, chunk: Chunk<'p>) -> Vec<Vec<Element<'p, T>>>
     where
         'c: 'p,
     {
@@ -752,7 +727,7 @@ fn error(fault: Fault, source: DieselError, place: Box<Place>) -> Error {
 }
 
 /// The columns that each row supplies, or one set if it is the same for all.
-fn supplied<B: Borrow<R>, R: Upsertable>(batch: &Batch<B, R>) -> Vec<Supplied> {
+fn supplied<DB: Dialect, T: ErasedBatch<DB> + ?Sized>(batch: &T) -> Vec<Supplied> {
     let first = batch.supplied(0);
     if (1..batch.len()).all(|row| batch.supplied(row) == first) {
         vec![first]

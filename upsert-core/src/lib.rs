@@ -8,6 +8,7 @@
 
 #[cfg(feature = "async")]
 pub mod asynchronous;
+mod batch;
 mod builder;
 mod chunk;
 pub mod dialect;

@@ -7,83 +7,34 @@ use std::marker::PhantomData;
 use diesel::RunQueryDsl;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
-use diesel::serialize::{self, Output, ToSql};
-use diesel::sql_types::{HasSqlType, SqlType};
 
+use crate::batch::{Batch, Element, ErasedBatch, ModelBatch};
 use crate::dialect::{ConflictClause, Dialect, Outcomes, Report, Rows};
 use crate::error::{Error, Result, refuse};
 use crate::field::{ColumnDef, Supplied};
 use crate::model::Model;
 use crate::upsertable::{BindFields, Fields};
-use crate::value::{Plain, ValueVisitor};
-
-const NOT_THE_SAME_COLUMNS: &str = "the rows of one statement have to supply the same columns";
-
-/// The rows of a call.
-pub(crate) struct Batch<B, R: Fields> {
-    /// The position of the first one in the input.
-    pub(crate) first: usize,
-    rows: Vec<B>,
-    /// For each row, the converted values of its fields.
-    converted: Vec<R::Converted>,
-}
-
-impl<B: Borrow<R>, R: Fields> Batch<B, R> {
-    pub(crate) fn new(rows: Vec<B>) -> Self {
-        let converted = rows.iter().map(|row| row.borrow().convert()).collect();
-        Self {
-            first: 0,
-            rows,
-            converted,
-        }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    pub(crate) fn supplied(&self, row: usize) -> Supplied {
-        let mut supplied = Supplied::default();
-        self.rows[row]
-            .borrow()
-            .supplied(&self.converted[row], 0, &mut supplied);
-        supplied
-    }
-
-    #[inline]
-    pub(crate) fn visit<'b, DB, V>(&'b self, row: usize, column: usize, visitor: V) -> V::Output
-    where
-        DB: Dialect,
-        R: BindFields<DB>,
-        V: ValueVisitor<'b, DB>,
-    {
-        self.rows[row]
-            .borrow()
-            .visit(&self.converted[row], column, visitor)
-    }
-}
 
 /// The statement for some rows of a batch, all of which supply the same
 /// columns.
-pub(crate) struct ChunkStatement<'s, DB, B, R: Fields> {
-    pub(crate) batch: &'s Batch<B, R>,
+pub(crate) struct ChunkStatement<'s, DB, T: ?Sized> {
+    pub(crate) batch: &'s T,
     pub(crate) columns: &'s [ColumnDef],
     /// Positions in the batch.
     pub(crate) rows: &'s [usize],
     pub(crate) supplied: Supplied,
     /// The values of each column in one array, or none for `VALUES`.
-    pub(crate) arrays: Vec<Vec<Element<'s, B, R>>>,
+    pub(crate) arrays: Vec<Vec<Element<'s, T>>>,
     pub(crate) conflict: &'s ConflictClause<'s, DB>,
     /// Is the statement one of few that occur, so that Diesel may keep it
     /// prepared?
     pub(crate) recurs: bool,
 }
 
-impl<DB, B, R> QueryFragment<DB> for ChunkStatement<'_, DB, B, R>
+impl<DB, T> QueryFragment<DB> for ChunkStatement<'_, DB, T>
 where
     DB: Dialect,
-    B: Borrow<R>,
-    R: BindFields<DB>,
+    T: ErasedBatch<DB> + ?Sized,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         if !self.recurs {
@@ -94,7 +45,7 @@ where
             let inserted = self.supplied.inserted();
             let names = inserted.iter().map(|column| self.columns[column].name);
             push_insert_into(conflict.table, names, &mut out)?;
-            push_unnest(&self.arrays, &mut out)?;
+            push_unnest(self.batch, &self.arrays, &mut out)?;
             return DB::push_conflict_clause(conflict, &mut out);
         }
         push_upsert(
@@ -112,137 +63,41 @@ where
 ///
 /// PostgreSQL reads `unnest($1, $2)` as that, but with one array a function of the
 /// user's could be taken for it.
-fn push_unnest<'b, DB, B, R>(
-    arrays: &'b [Vec<Element<'b, B, R>>],
+fn push_unnest<'b, DB, T>(
+    batch: &'b T,
+    arrays: &'b [Vec<Element<'b, T>>],
     out: &mut AstPass<'_, 'b, DB>,
 ) -> QueryResult<()>
 where
     DB: Dialect,
-    B: Borrow<R>,
-    R: BindFields<DB>,
+    T: ErasedBatch<DB> + ?Sized,
 {
     out.push_sql("SELECT * FROM ROWS FROM (");
     for (i, values) in arrays.iter().enumerate() {
         if i > 0 {
             out.push_sql(", ");
         }
-        let Some(Element { batch, row, column }) = values.first() else {
-            return Err(refuse("an array without values"));
-        };
         out.push_sql("pg_catalog.unnest(");
-        batch.visit::<DB, _>(*row, *column, PushArray { values, out })?;
+        batch.push_array(T::elements(values), out)?;
         out.push_sql(")");
     }
     out.push_sql(")");
     Ok(())
 }
 
-/// The value that a row of a batch has for a column.
-pub(crate) struct Element<'s, B, R: Fields> {
-    pub(crate) batch: &'s Batch<B, R>,
-    pub(crate) row: usize,
-    pub(crate) column: usize,
-}
-
-impl<B, R: Fields> fmt::Debug for Element<'_, B, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("..")
-    }
-}
-
-impl<DB, ST, B, R> ToSql<ST, DB> for Element<'_, B, R>
-where
-    DB: Dialect,
-    B: Borrow<R>,
-    R: BindFields<DB>,
-{
-    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
-        self.batch.visit::<DB, _>(self.row, self.column, Write(out))
-    }
-}
-
-/// Serializes a value.
-struct Write<'o, 'b, 'l, DB: Dialect>(&'o mut Output<'b, 'l, DB>);
-
-impl<'b, DB: Dialect> ValueVisitor<'b, DB> for Write<'_, 'b, '_, DB> {
-    type Output = serialize::Result;
-
-    fn visit<ST, T>(self, value: &'b T, _: Plain<'b>) -> serialize::Result
-    where
-        ST: SqlType,
-        DB: HasSqlType<ST>,
-        T: ToSql<ST, DB> + ?Sized,
-    {
-        value.to_sql(self.0)
-    }
-
-    fn visit_absent(self) -> serialize::Result {
-        Err(NOT_THE_SAME_COLUMNS.into())
-    }
-}
-
-/// Binds an array of values of the visited one's SQL type.
-struct PushArray<'p, 'a, 'b, DB: Dialect, B, R: Fields> {
-    values: &'b [Element<'b, B, R>],
-    out: &'p mut AstPass<'a, 'b, DB>,
-}
-
-impl<'b, DB, B, R> ValueVisitor<'b, DB> for PushArray<'_, '_, 'b, DB, B, R>
-where
-    DB: Dialect,
-    B: Borrow<R>,
-    R: BindFields<DB>,
-{
-    type Output = QueryResult<()>;
-
-    fn visit<ST, T>(self, _: &'b T, _: Plain<'b>) -> QueryResult<()>
-    where
-        ST: SqlType,
-        DB: HasSqlType<ST>,
-        T: ToSql<ST, DB> + ?Sized,
-    {
-        DB::push_array::<ST, _>(self.values, self.out)
-    }
-
-    fn visit_absent(self) -> QueryResult<()> {
-        Err(refuse(NOT_THE_SAME_COLUMNS))
-    }
-}
-
-/// Can the values of a visited one's column be in an array?
-pub(crate) struct HasArray;
-
-impl<'b, DB: Dialect> ValueVisitor<'b, DB> for HasArray {
-    type Output = bool;
-
-    fn visit<ST, T>(self, _: &'b T, _: Plain<'b>) -> bool
-    where
-        ST: SqlType,
-        DB: HasSqlType<ST>,
-        T: ToSql<ST, DB> + ?Sized,
-    {
-        DB::has_array::<ST>()
-    }
-
-    fn visit_absent(self) -> bool {
-        false
-    }
-}
-
 /// The same statement, but it tells what becomes of each row.
-pub(crate) struct ReportingStatement<'s, DB, B, R: Fields, E> {
-    pub(crate) rows: BatchRows<'s, B, R>,
+pub(crate) struct ReportingStatement<'s, DB, T: ?Sized, E> {
+    pub(crate) rows: BatchRows<'s, T>,
     pub(crate) conflict: &'s ConflictClause<'s, DB>,
     /// What is returned of a row.
     pub(crate) returning: &'s E,
     pub(crate) recurs: bool,
 }
 
-impl<DB, B, R, E> QueryFragment<DB> for ReportingStatement<'_, DB, B, R, E>
+impl<DB, T, E> QueryFragment<DB> for ReportingStatement<'_, DB, T, E>
 where
     DB: Outcomes,
-    B: Borrow<R>,
-    R: BindFields<DB>,
+    T: ErasedBatch<DB> + ?Sized,
     E: QueryFragment<DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
@@ -252,7 +107,7 @@ where
         let conflict: &ConflictClause<'b, DB> = self.conflict;
         let names = self.rows.columns.iter().map(|column| column.name);
         push_insert_into(conflict.table, names, &mut out)?;
-        let rows: &BatchRows<'b, B, R> = &self.rows;
+        let rows: &BatchRows<'b, T> = &self.rows;
         DB::push_reporting_rows(rows, &mut out)?;
         DB::push_conflict_clause(conflict, &mut out)?;
         if DB::REPORT == Report::Returning {
@@ -266,8 +121,8 @@ where
 }
 
 /// Some rows of a batch, and some of their columns.
-pub(crate) struct BatchRows<'b, B, R: Fields> {
-    batch: &'b Batch<B, R>,
+pub(crate) struct BatchRows<'b, T: ?Sized> {
+    batch: &'b T,
     /// Positions in the batch.
     rows: &'b [usize],
     /// Positions in the model.
@@ -275,9 +130,9 @@ pub(crate) struct BatchRows<'b, B, R: Fields> {
     columns: Vec<ColumnDef>,
 }
 
-impl<'b, B, R: Fields> BatchRows<'b, B, R> {
+impl<'b, T: ?Sized> BatchRows<'b, T> {
     pub(crate) fn new(
-        batch: &'b Batch<B, R>,
+        batch: &'b T,
         rows: &'b [usize],
         positions: Vec<usize>,
         columns: &[ColumnDef],
@@ -294,11 +149,10 @@ impl<'b, B, R: Fields> BatchRows<'b, B, R> {
     }
 }
 
-impl<'b, DB, B, R> Rows<'b, DB> for BatchRows<'b, B, R>
+impl<'b, DB, T> Rows<'b, DB> for BatchRows<'b, T>
 where
     DB: Dialect,
-    B: Borrow<R>,
-    R: BindFields<DB>,
+    T: Batch<DB> + ?Sized,
 {
     fn count(&self) -> usize {
         self.rows.len()
@@ -315,7 +169,7 @@ where
         out: &mut AstPass<'_, 'b, DB>,
     ) -> QueryResult<()> {
         let (row, column) = (self.rows[row], self.positions[column]);
-        self.batch.visit::<DB, _>(row, column, PushBind(out))
+        self.batch.push_bind(row, column, out)
     }
 }
 
@@ -352,8 +206,8 @@ impl<DB, ST> QueryId for ResultQuery<'_, DB, ST> {
 impl<DB, ST, Conn> RunQueryDsl<Conn> for ResultQuery<'_, DB, ST> {}
 
 /// Writes the statement for `rows`, all of which supply `supplied`.
-fn push_upsert<'b, DB, B, R>(
-    batch: &'b Batch<B, R>,
+fn push_upsert<'b, DB, T>(
+    batch: &'b T,
     columns: &[ColumnDef],
     rows: &[usize],
     supplied: Supplied,
@@ -362,8 +216,7 @@ fn push_upsert<'b, DB, B, R>(
 ) -> QueryResult<()>
 where
     DB: Dialect,
-    B: Borrow<R>,
-    R: BindFields<DB>,
+    T: Batch<DB> + ?Sized,
 {
     let inserted: Vec<usize> = supplied.inserted().iter().collect();
     let names = inserted.iter().map(|column| columns[*column].name);
@@ -389,16 +242,15 @@ pub(crate) fn push_insert_into<DB: Dialect>(
 }
 
 /// Writes `VALUES ($1, $2), ($3, $4)`.
-fn push_values<'b, DB, B, R>(
-    batch: &'b Batch<B, R>,
+fn push_values<'b, DB, T>(
+    batch: &'b T,
     rows: &[usize],
     columns: &[usize],
     out: &mut AstPass<'_, 'b, DB>,
 ) -> QueryResult<()>
 where
     DB: Dialect,
-    B: Borrow<R>,
-    R: BindFields<DB>,
+    T: Batch<DB> + ?Sized,
 {
     out.push_sql("VALUES (");
     for (i, row) in rows.iter().enumerate() {
@@ -409,32 +261,11 @@ where
             if j > 0 {
                 out.push_sql(", ");
             }
-            batch.visit::<DB, _>(*row, *column, PushBind(out))?;
+            batch.push_bind(*row, *column, out)?;
         }
     }
     out.push_sql(")");
     Ok(())
-}
-
-/// Binds a value.
-struct PushBind<'p, 'a, 'b, DB: Dialect>(&'p mut AstPass<'a, 'b, DB>);
-
-impl<'b, DB: Dialect> ValueVisitor<'b, DB> for PushBind<'_, '_, 'b, DB> {
-    type Output = QueryResult<()>;
-
-    #[inline]
-    fn visit<ST, T>(self, value: &'b T, _: Plain<'b>) -> QueryResult<()>
-    where
-        ST: SqlType,
-        DB: HasSqlType<ST>,
-        T: ToSql<ST, DB> + ?Sized,
-    {
-        self.0.push_bind_param::<ST, T>(value)
-    }
-
-    fn visit_absent(self) -> QueryResult<()> {
-        Err(refuse(NOT_THE_SAME_COLUMNS))
-    }
 }
 
 /// One statement that inserts or updates rows.
@@ -456,7 +287,7 @@ impl<'b, DB: Dialect> ValueVisitor<'b, DB> for PushBind<'_, '_, 'b, DB> {
 /// Diesel does not keep its prepared statement.
 #[must_use = "a statement does nothing until it is executed"]
 pub struct UpsertStatement<'f, DB, B, R: Fields> {
-    batch: Batch<B, R>,
+    batch: ModelBatch<B, R>,
     model: Model<'f, DB>,
     rows: Vec<usize>,
     supplied: Supplied,
@@ -468,14 +299,14 @@ where
     B: Borrow<R>,
     R: BindFields<DB>,
 {
-    pub(crate) fn new(batch: Batch<B, R>, model: Model<'f, DB>) -> Self {
-        let supplied = if batch.len() == 0 {
+    pub(crate) fn new(batch: ModelBatch<B, R>, model: Model<'f, DB>) -> Self {
+        let supplied = if batch.count() == 0 {
             Supplied::default()
         } else {
-            batch.supplied(0)
+            Batch::<DB>::supplied(&batch, 0)
         };
         Self {
-            rows: (0..batch.len()).collect(),
+            rows: (0..batch.count()).collect(),
             supplied,
             batch,
             model,
@@ -487,7 +318,7 @@ where
         let mut rows = self.rows.iter();
         let refusal = if self.rows.is_empty() {
             Err(refuse("a statement needs at least one row"))
-        } else if rows.any(|row| self.batch.supplied(*row) != self.supplied) {
+        } else if rows.any(|row| Batch::<DB>::supplied(&self.batch, *row) != self.supplied) {
             Err(refuse(
                 "the rows of one statement have to supply the same columns: sort them by which \
                  fields are `None`, or `execute` the call instead of its statement",

@@ -1,15 +1,13 @@
 //! Finds the rows of the table that input rows conflict with.
 
-use std::borrow::Borrow;
-
 use diesel::expression::Expression;
 use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::result::QueryResult;
 use diesel::sql_types::BigInt;
 
+use crate::batch::ErasedBatch;
 use crate::dialect::{ConflictClause, KeyColumn, Outcomes, push_existing};
 use crate::statement::BatchRows;
-use crate::upsertable::BindFields;
 
 /// The name of the numbered rows, where nothing else names them.
 const NUMBERED: &str = "__upsert_rows";
@@ -35,8 +33,8 @@ pub(super) struct Matching {
 }
 
 /// Selects the number of each row that is in the table, and something of it.
-pub(super) struct Probe<'p, DB, B, R: crate::Fields, E> {
-    pub(super) rows: BatchRows<'p, B, R>,
+pub(super) struct Probe<'p, DB, T: ?Sized, E> {
+    pub(super) rows: BatchRows<'p, T>,
     pub(super) table: &'p str,
     pub(super) matching: &'p Matching,
     /// What the clause does to a row is added to four times its number.
@@ -47,11 +45,10 @@ pub(super) struct Probe<'p, DB, B, R: crate::Fields, E> {
     pub(super) recurs: bool,
 }
 
-impl<DB, B, R, E> QueryFragment<DB> for Probe<'_, DB, B, R, E>
+impl<DB, T, E> QueryFragment<DB> for Probe<'_, DB, T, E>
 where
     DB: Outcomes,
-    B: Borrow<R>,
-    R: BindFields<DB>,
+    T: ErasedBatch<DB> + ?Sized,
     E: QueryFragment<DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
@@ -84,10 +81,10 @@ where
             None => out.push_sql(", ' ')"),
         }
         out.push_sql(" FROM ");
-        let rows: &BatchRows<'b, B, R> = &self.rows;
+        let rows: &BatchRows<'b, T> = &self.rows;
         let all = self.effect.is_some();
         self.matching
-            .push_numbered_rows::<DB, B, R>(rows, self.table, all, &mut out)?;
+            .push_numbered_rows::<DB, T>(rows, self.table, all, &mut out)?;
         out.push_sql(alias);
         out.push_sql(DB::JOIN);
         if self.matching.has_children {
@@ -111,17 +108,16 @@ where
 impl Matching {
     /// Writes the relation of the rows: their numbers, their keys under names that
     /// no table has, and with `all` their columns.
-    fn push_numbered_rows<'b, DB, B, R>(
+    fn push_numbered_rows<'b, DB, T>(
         &self,
-        rows: &BatchRows<'b, B, R>,
+        rows: &BatchRows<'b, T>,
         table: &str,
         all: bool,
         out: &mut AstPass<'_, 'b, DB>,
     ) -> QueryResult<()>
     where
         DB: Outcomes,
-        B: Borrow<R>,
-        R: BindFields<DB>,
+        T: ErasedBatch<DB> + ?Sized,
     {
         out.push_sql(if all {
             "(SELECT __upsert_values.*"
@@ -184,27 +180,26 @@ impl Matching {
 
 /// Selects whether rows have different keys for the database. One with a NULL
 /// is different from all others.
-pub(super) struct AreDistinct<'p, B, R: crate::Fields> {
-    pub(super) rows: BatchRows<'p, B, R>,
+pub(super) struct AreDistinct<'p, T: ?Sized> {
+    pub(super) rows: BatchRows<'p, T>,
     pub(super) recurs: bool,
     pub(super) table: &'p str,
     pub(super) matching: &'p Matching,
 }
 
-impl<DB, B, R> QueryFragment<DB> for AreDistinct<'_, B, R>
+impl<DB, T> QueryFragment<DB> for AreDistinct<'_, T>
 where
     DB: Outcomes,
-    B: Borrow<R>,
-    R: BindFields<DB>,
+    T: ErasedBatch<DB> + ?Sized,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         if !self.recurs {
             out.unsafe_to_cache_prepared();
         }
         out.push_sql("SELECT CASE WHEN EXISTS (SELECT 1 FROM ");
-        let rows: &BatchRows<'b, B, R> = &self.rows;
+        let rows: &BatchRows<'b, T> = &self.rows;
         self.matching
-            .push_numbered_rows::<DB, B, R>(rows, self.table, false, &mut out)?;
+            .push_numbered_rows::<DB, T>(rows, self.table, false, &mut out)?;
         out.push_sql(NUMBERED);
         let keys = self.matching.key_count();
         for key in 0..keys {

@@ -4,7 +4,6 @@
 //! is what it would be if the rows were upserted one by one. Where the keys
 //! cannot be told apart here, the database is asked.
 
-use std::borrow::Borrow;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,6 +12,7 @@ use diesel::result::Error as DieselError;
 
 use super::probe::Matching;
 use super::{Call, Chunk, Limits, Needs, Order, ProgressReport, Stop, begin, end, lock};
+use crate::batch::ErasedBatch;
 use crate::builder::Options;
 use crate::dialect::{ConflictClause, KeyLookup, Outcomes, Report};
 use crate::error::{Error, Result};
@@ -23,8 +23,7 @@ use crate::plan::{Plan, Step};
 use crate::returning::{Slot, Wanted};
 use crate::session::{LoadSession, LoadsFrom};
 use crate::sql::{mentions, placeholder, sql_of, without_quotes};
-use crate::statement::{Batch, BatchRows};
-use crate::upsertable::{BindFields, Upsertable};
+use crate::statement::BatchRows;
 
 mod alone;
 mod foreseen;
@@ -39,9 +38,9 @@ type Sent<T> = core::result::Result<T, Stop>;
 const MAX_NOTED_ROWS: usize = 1024;
 
 /// Writes the rows of `batch`, and returns what is `wanted` of each.
-pub(crate) async fn run<S, B, R, E, U>(
+pub(crate) async fn run<S, T, E, U>(
     session: &mut S,
-    batch: &Batch<B, R>,
+    batch: &T,
     model: &Model<'_, S::Backend>,
     options: &mut Options<'_>,
     returning: &E,
@@ -49,8 +48,7 @@ pub(crate) async fn run<S, B, R, E, U>(
 ) -> Result<Vec<Slot<U>>>
 where
     S: LoadSession,
-    B: Borrow<R>,
-    R: Upsertable + BindFields<S::Backend>,
+    T: ErasedBatch<S::Backend> + ?Sized,
     E: LoadsFrom<S, U>,
 {
     let sql = sql_of::<S::Backend>(returning)
@@ -61,7 +59,7 @@ where
             || S::Backend::REPORT == Report::Log && (wanted.action || wanted.old),
         binds: sql.matches(placeholder::<S::Backend>()).count(),
     };
-    let call = Call::<S::Backend, B, R>::prepare(batch, model, options, needs)?;
+    let call = Call::<S::Backend, T>::prepare(batch, model, options, needs)?;
     lock(session, model).await?;
     let mut limits = call.limits(session).await?;
     // A note of a row copies those before it.
@@ -108,8 +106,8 @@ struct Attempt {
 }
 
 /// The results of a call, as far as they are known.
-struct Results<'r, 'c, 'f, DB, B, R: Upsertable, E, U> {
-    call: &'r Call<'c, 'f, DB, B, R>,
+struct Results<'r, 'c, 'f, DB, T: ?Sized, E, U> {
+    call: &'r Call<'c, 'f, DB, T>,
     returning: &'r E,
     wanted: Wanted,
     /// Looked up when it is needed.
@@ -124,11 +122,10 @@ struct Results<'r, 'c, 'f, DB, B, R: Upsertable, E, U> {
     slots: Vec<Slot<U>>,
 }
 
-impl<DB, B, R, E, U> Results<'_, '_, '_, DB, B, R, E, U>
+impl<DB, T, E, U> Results<'_, '_, '_, DB, T, E, U>
 where
     DB: Outcomes,
-    B: Borrow<R>,
-    R: Upsertable + BindFields<DB>,
+    T: ErasedBatch<DB> + ?Sized,
 {
     async fn run<S>(
         &mut self,
@@ -394,11 +391,10 @@ fn unreadable() -> Error {
     ))
 }
 
-impl<'c, DB, B, R> Call<'c, '_, DB, B, R>
+impl<'c, DB, T> Call<'c, '_, DB, T>
 where
     DB: Outcomes,
-    B: Borrow<R>,
-    R: Upsertable + BindFields<DB>,
+    T: ErasedBatch<DB> + ?Sized,
 {
     fn missing(&self, rows: &[usize]) -> Error {
         Error::NoRow {
@@ -407,7 +403,7 @@ where
     }
 
     /// The values by which the rows of a chunk are found.
-    fn keys_of<'p>(&self, chunk: Chunk<'p>, matching: &Matching) -> BatchRows<'p, B, R>
+    fn keys_of<'p>(&self, chunk: Chunk<'p>, matching: &Matching) -> BatchRows<'p, T>
     where
         'c: 'p,
     {

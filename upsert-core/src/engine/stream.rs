@@ -4,12 +4,12 @@ use std::borrow::Borrow;
 use std::future::Future;
 
 use super::{begin, end};
+use crate::batch::{Batch, ModelBatch};
 use crate::builder::Options;
 use crate::error::Error;
 use crate::model::Model;
 use crate::session::Session;
-use crate::statement::Batch;
-use crate::upsertable::{BindFields, Upsertable};
+use crate::upsertable::BindFields;
 
 /// The most rows that are in memory at a time. They are sent sorted, so more of them
 /// keep more neighbours together.
@@ -32,8 +32,8 @@ pub(crate) async fn run<S, F, R>(
 ) -> Result<usize, F::Error>
 where
     S: Session,
-    F: Source<Row: Borrow<R>>,
-    R: Upsertable + BindFields<S::Backend>,
+    F: Source<Row: Borrow<R> + Send + Sync>,
+    R: BindFields<S::Backend, Converted: Send + Sync>,
 {
     let rows = take(source).await?;
     if rows.len() < MAX_ROWS {
@@ -52,8 +52,8 @@ async fn send_all<S, F, R>(
 ) -> Result<usize, F::Error>
 where
     S: Session,
-    F: Source<Row: Borrow<R>>,
-    R: Upsertable + BindFields<S::Backend>,
+    F: Source<Row: Borrow<R> + Send + Sync>,
+    R: BindFields<S::Backend, Converted: Send + Sync>,
 {
     let mut written = 0;
     for first in (0..).step_by(MAX_ROWS) {
@@ -87,13 +87,14 @@ async fn send<S, F, R>(
 ) -> Result<usize, F::Error>
 where
     S: Session,
-    F: Source<Row: Borrow<R>>,
-    R: Upsertable + BindFields<S::Backend>,
+    F: Source<Row: Borrow<R> + Send + Sync>,
+    R: BindFields<S::Backend, Converted: Send + Sync>,
 {
     if rows.is_empty() {
         return Ok(0);
     }
-    let mut batch = Batch::<F::Row, R>::new(rows);
+    let mut batch = ModelBatch::<F::Row, R>::new(rows);
     batch.first = first;
-    Ok(super::run(session, &batch, model, &mut Options::default()).await?)
+    let batch: &(dyn Batch<S::Backend> + Send + Sync) = &batch;
+    Ok(super::run(session, batch, model, &mut Options::default()).await?)
 }

@@ -1,21 +1,19 @@
 //! Rows that cannot be looked up, and are written one by one.
 
-use std::borrow::Borrow;
 use std::cell::OnceCell;
 
 use super::{Results, Sent};
+use crate::batch::ErasedBatch;
 use crate::dialect::{ConflictClause, Outcomes, Report};
 use crate::engine::Chunk;
 use crate::engine::probe::{ById, LastInserted, Probe, RowId};
 use crate::outcome::Action;
 use crate::session::{LoadSession, LoadsFrom};
-use crate::upsertable::{BindFields, Upsertable};
 
-impl<DB, B, R, E, U> Results<'_, '_, '_, DB, B, R, E, U>
+impl<DB, T, E, U> Results<'_, '_, '_, DB, T, E, U>
 where
     DB: Outcomes,
-    B: Borrow<R>,
-    R: Upsertable + BindFields<DB>,
+    T: ErasedBatch<DB> + ?Sized,
 {
     /// Writes a row that cannot be found by its key: whether it exists is seen by
     /// inserting it.
@@ -139,7 +137,7 @@ where
             table: &self.call.model.table,
             column: row_id,
         };
-        let probe = Probe::<DB, B, R, RowId<'_>> {
+        let probe = Probe::<DB, T, RowId<'_>> {
             rows: self.call.keys_of(chunk, &matching),
             table: &self.call.model.table,
             matching: &matching,

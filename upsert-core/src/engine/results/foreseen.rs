@@ -1,21 +1,18 @@
 //! Rows that are looked up before they are written, by a statement that tells nothing.
 
-use std::borrow::Borrow;
-
 use super::{Results, Sent, input_row, unreadable};
+use crate::batch::ErasedBatch;
 use crate::dialect::{Condition, ConflictClause, Outcomes, TypeKind};
 use crate::engine::probe::Probe;
 use crate::engine::{Chunk, Stop};
 use crate::outcome::Action;
 use crate::session::{LoadSession, LoadsFrom};
 use crate::sql::excluded_sql;
-use crate::upsertable::{BindFields, Upsertable};
 
-impl<DB, B, R, E, U> Results<'_, '_, '_, DB, B, R, E, U>
+impl<DB, T, E, U> Results<'_, '_, '_, DB, T, E, U>
 where
     DB: Outcomes,
-    B: Borrow<R>,
-    R: Upsertable + BindFields<DB>,
+    T: ErasedBatch<DB> + ?Sized,
 {
     /// Looks at the rows that exist, and sends a statement that does to them what
     /// it has to.
@@ -132,7 +129,7 @@ where
     {
         let call = self.call;
         let matching = self.matching(session).await?;
-        let probe = Probe::<DB, B, R, E> {
+        let probe = Probe::<DB, T, E> {
             rows: if effect.is_some() {
                 // What the clause does may depend on every column.
                 call.inserted(chunk)

@@ -1,9 +1,9 @@
 //! Statements that write a log of what they did.
 
-use std::borrow::Borrow;
 use std::collections::BTreeSet;
 
 use super::{Results, Sent, unreadable};
+use crate::batch::ErasedBatch;
 use crate::dialect::{ConflictClause, Outcomes};
 use crate::engine::Chunk;
 use crate::engine::probe::Log;
@@ -11,16 +11,14 @@ use crate::error::Error;
 use crate::outcome::Action;
 use crate::session::{LoadSession, LoadsFrom};
 use crate::statement::ReportingStatement;
-use crate::upsertable::{BindFields, Upsertable};
 
 /// How often rows are sent again that others have changed in the meantime.
 const MAX_TRIES: usize = 10;
 
-impl<DB, B, R, E, U> Results<'_, '_, '_, DB, B, R, E, U>
+impl<DB, T, E, U> Results<'_, '_, '_, DB, T, E, U>
 where
     DB: Outcomes,
-    B: Borrow<R>,
-    R: Upsertable + BindFields<DB>,
+    T: ErasedBatch<DB> + ?Sized,
 {
     /// Writes rows, and locks and reads those that exist before.
     ///
@@ -86,7 +84,7 @@ where
     {
         let rows = chunk.rows;
         let call = self.call;
-        let statement = ReportingStatement::<DB, B, R, E> {
+        let statement = ReportingStatement::<DB, T, E> {
             rows: call.inserted(chunk),
             conflict,
             returning: self.returning,

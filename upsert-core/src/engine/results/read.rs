@@ -1,21 +1,19 @@
 //! Reading rows by their conflict keys.
 
-use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Results, Sent, input_row};
+use crate::batch::ErasedBatch;
 use crate::dialect::{Outcomes, Report};
 use crate::engine::Chunk;
 use crate::engine::probe::{AreDistinct, Matching, Probe};
 use crate::session::{LoadSession, LoadsFrom};
-use crate::upsertable::{BindFields, Upsertable};
 
-impl<DB, B, R, E, U> Results<'_, '_, '_, DB, B, R, E, U>
+impl<DB, T, E, U> Results<'_, '_, '_, DB, T, E, U>
 where
     DB: Outcomes,
-    B: Borrow<R>,
-    R: Upsertable + BindFields<DB>,
+    T: ErasedBatch<DB> + ?Sized,
 {
     /// Reads rows as they are now; returns those that are not there.
     pub(super) async fn read_new<S>(
@@ -102,7 +100,7 @@ where
         if !self.supplies_key(chunk.supplied) {
             return Ok(Vec::new());
         }
-        let probe = Probe::<DB, B, R, E> {
+        let probe = Probe::<DB, T, E> {
             rows: call.keys_of(chunk, &matching),
             table: &call.model.table,
             matching: &matching,

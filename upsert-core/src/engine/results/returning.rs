@@ -1,9 +1,9 @@
 //! Statements that return what they wrote.
 
-use std::borrow::Borrow;
 use std::collections::BTreeSet;
 
 use super::{Results, Sent, input_row, unreadable};
+use crate::batch::ErasedBatch;
 use crate::dialect::{ConflictClause, Outcomes};
 use crate::engine::probe::Log;
 use crate::engine::{Chunk, Stop};
@@ -11,13 +11,11 @@ use crate::error::Error;
 use crate::outcome::Action;
 use crate::session::{LoadSession, LoadsFrom};
 use crate::statement::ReportingStatement;
-use crate::upsertable::{BindFields, Upsertable};
 
-impl<DB, B, R, E, U> Results<'_, '_, '_, DB, B, R, E, U>
+impl<DB, T, E, U> Results<'_, '_, '_, DB, T, E, U>
 where
     DB: Outcomes,
-    B: Borrow<R>,
-    R: Upsertable + BindFields<DB>,
+    T: ErasedBatch<DB> + ?Sized,
 {
     pub(super) async fn write_returning<S>(
         &mut self,
@@ -84,7 +82,7 @@ where
     {
         let rows = chunk.rows;
         let call = self.call;
-        let statement = ReportingStatement::<DB, B, R, E> {
+        let statement = ReportingStatement::<DB, T, E> {
             rows: call.inserted(chunk),
             conflict,
             returning: self.returning,
