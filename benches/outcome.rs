@@ -14,48 +14,11 @@ use std::time::{Duration, Instant};
 use diesel::connection::{LoadConnection, SimpleConnection};
 use diesel::prelude::*;
 use upsert_core::dialect::Outcomes;
-use upsert_core::{Action, BindFields, Change, Loads, Upsertable, upsert};
+use upsert_core::{Action, BindFields, Change, Loads, upsert};
 
-diesel::table! {
-    upsert_bench (id) {
-        id -> Integer,
-        sensor -> Text,
-        value -> Double,
-        quality -> Integer,
-        note -> Nullable<Text>,
-        updated_at -> BigInt,
-    }
-}
+mod support;
 
-#[derive(Upsertable)]
-#[diesel(table_name = upsert_bench)]
-#[upsert(update_all)]
-struct Reading {
-    id: i32,
-    sensor: String,
-    value: f64,
-    quality: i32,
-    note: Option<String>,
-    updated_at: i64,
-}
-
-/// The rows of the call; those with an even position exist before it.
-fn readings(rows: usize) -> Vec<Reading> {
-    (0..rows)
-        .map(|i| {
-            // A fixed permutation: input comes in no order.
-            let id = (i * 7919 + 13) % rows;
-            Reading {
-                id: i32::try_from(id).unwrap(),
-                sensor: format!("sensor-{:05}", id % 1000),
-                value: id as f64 * 0.5,
-                quality: (id % 7) as i32,
-                note: (id % 3 == 0).then(|| format!("note on {id}")),
-                updated_at: 1_700_000_000 + id as i64,
-            }
-        })
-        .collect()
-}
+use support::{CREATE, Reading, argument, median, readings, upsert_bench};
 
 const NAMES: [&str; 5] = [
     "`execute`",
@@ -126,31 +89,14 @@ where
     }
 }
 
-fn median(times: &mut [Duration]) -> Duration {
-    times.sort_unstable();
-    times[times.len() / 2]
-}
-
-fn argument(name: &str, default: usize) -> usize {
-    let arguments: Vec<_> = std::env::args().collect();
-    arguments
-        .windows(2)
-        .find(|pair| pair[0] == name)
-        .map_or(default, |pair| pair[1].parse().unwrap())
-}
-
-const COLUMNS: &str = "id INTEGER PRIMARY KEY NOT NULL, sensor VARCHAR(50) NOT NULL, \
-    value DOUBLE PRECISION NOT NULL, quality INTEGER NOT NULL, note VARCHAR(50), \
-    updated_at BIGINT NOT NULL";
-
 /// Drops the table and creates it.
 fn recreate(conn: &mut impl SimpleConnection) {
-    let sql = format!("DROP TABLE IF EXISTS upsert_bench; CREATE TABLE upsert_bench ({COLUMNS})");
+    let sql = format!("DROP TABLE IF EXISTS upsert_bench; {CREATE}");
     conn.batch_execute(&sql).unwrap();
 }
 
 fn main() {
-    let rows = readings(argument("--rows", 100_000));
+    let rows = readings(argument("--rows", 100_000), false);
     println!(
         "| {} rows, half of them existing | call | median | against `execute` |\n|---|---|--:|--:|",
         rows.len()

@@ -18,56 +18,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use diesel::upsert::excluded;
-use diesel::{ExpressionMethods, Insertable, QueryResult};
+use diesel::{ExpressionMethods, QueryResult};
 use diesel_async::{
     AsyncConnection, AsyncMysqlConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection,
 };
 use upsert_core::asynchronous::Upsertable;
 
-diesel::table! {
-    upsert_bench (id) {
-        id -> Integer,
-        sensor -> Text,
-        value -> Double,
-        quality -> Integer,
-        note -> Nullable<Text>,
-        updated_at -> BigInt,
-    }
-}
+mod support;
 
-#[derive(Upsertable, Insertable)]
-#[diesel(table_name = upsert_bench, treat_none_as_default_value = false)]
-#[upsert(update_all)]
-struct Reading {
-    id: i32,
-    sensor: String,
-    value: f64,
-    quality: i32,
-    note: Option<String>,
-    updated_at: i64,
-}
-
-const CREATE: &str = "CREATE TABLE upsert_bench (id INTEGER PRIMARY KEY, \
-     sensor VARCHAR(50) NOT NULL, value DOUBLE PRECISION NOT NULL, quality INTEGER NOT NULL, \
-     note VARCHAR(100), updated_at BIGINT NOT NULL)";
-
-/// The rows of the call; those with an even position exist before it.
-fn readings(rows: usize) -> Vec<Reading> {
-    (0..rows)
-        .map(|i| {
-            // A fixed permutation: input comes in no order.
-            let id = (i * 7919 + 13) % rows;
-            Reading {
-                id: i32::try_from(id).unwrap(),
-                sensor: format!("sensor-{:05}", id % 1000),
-                value: id as f64 * 0.5,
-                quality: (id % 7) as i32,
-                note: (id % 3 == 0).then(|| format!("note on {id}")),
-                updated_at: 1_700_000_000 + id as i64,
-            }
-        })
-        .collect()
-}
+use support::{CREATE, Reading, argument, median, milliseconds, readings, upsert_bench};
 
 /// The sizes of the chunks that are written by hand.
 const CHUNKS: [usize; 3] = [500, 1000, 5000];
@@ -161,7 +120,7 @@ macro_rules! measure {
 
 #[tokio::main]
 async fn main() {
-    let rows = readings(argument("--rows", 10_000));
+    let rows = readings(argument("--rows", 10_000), false);
     print!("| database | away | `bulk_upsert` |");
     for chunk in CHUNKS {
         print!(" by hand, {chunk} rows |");
@@ -265,18 +224,4 @@ fn pump(mut from: TcpStream, mut to: TcpStream, late: Duration) {
         }
         let _ = to.shutdown(Shutdown::Both);
     });
-}
-
-fn argument(name: &str, default: usize) -> usize {
-    let mut arguments = std::env::args().skip_while(|it| it != name).skip(1);
-    arguments.next().map_or(default, |it| it.parse().unwrap())
-}
-
-fn median(times: &mut [Duration]) -> Duration {
-    times.sort();
-    times[times.len() / 2]
-}
-
-fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
 }

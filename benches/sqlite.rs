@@ -17,63 +17,14 @@ use diesel::prelude::*;
 use diesel::upsert::excluded;
 use upsert_core::Upsertable;
 
-diesel::table! {
-    readings (id) {
-        id -> Integer,
-        sensor -> Text,
-        value -> Double,
-        quality -> Integer,
-        note -> Nullable<Text>,
-        updated_at -> BigInt,
-    }
-}
+mod support;
 
-#[derive(Upsertable, Insertable)]
-#[diesel(table_name = readings, treat_none_as_default_value = false)]
-#[upsert(update_all)]
-struct Reading {
-    id: i32,
-    sensor: String,
-    value: f64,
-    quality: i32,
-    note: Option<String>,
-    updated_at: i64,
-}
-
-const SCHEMA: &str = "
-    PRAGMA journal_mode = WAL;
-    PRAGMA synchronous = NORMAL;
-    CREATE TABLE readings (
-        id INTEGER PRIMARY KEY NOT NULL,
-        sensor TEXT NOT NULL,
-        value REAL NOT NULL,
-        quality INTEGER NOT NULL,
-        note TEXT,
-        updated_at INTEGER NOT NULL
-    );
-";
-
-/// The rows of the call; those with an even position exist before it.
-fn readings(rows: usize, sorted: bool) -> Vec<Reading> {
-    (0..rows)
-        .map(|i| {
-            // A fixed permutation: input comes in no order.
-            let id = if sorted { i } else { (i * 7919 + 13) % rows };
-            Reading {
-                id: i32::try_from(id).unwrap(),
-                sensor: format!("sensor-{:05}", id % 1000),
-                value: id as f64 * 0.5,
-                quality: (id % 7) as i32,
-                note: (id % 3 == 0).then(|| format!("note on {id}")),
-                updated_at: 1_700_000_000 + id as i64,
-            }
-        })
-        .collect()
-}
+use support::{CREATE, Reading, argument, median, milliseconds, readings, upsert_bench};
 
 fn prepare(path: &Path, existing: &[Reading]) {
     let mut conn = rusqlite::Connection::open(path).unwrap();
-    conn.execute_batch(SCHEMA).unwrap();
+    let wal = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL";
+    conn.execute_batch(&format!("{wal}; {CREATE}")).unwrap();
     loop_rusqlite(&mut conn, existing.iter().step_by(2));
     conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
         .unwrap();
@@ -84,7 +35,7 @@ fn loop_rusqlite<'r>(conn: &mut rusqlite::Connection, rows: impl Iterator<Item =
     {
         let mut statement = transaction
             .prepare_cached(
-                "INSERT INTO readings (id, sensor, value, quality, note, updated_at) \
+                "INSERT INTO upsert_bench (id, sensor, value, quality, note, updated_at) \
                  VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
                  sensor = excluded.sensor, value = excluded.value, quality = excluded.quality, \
                  note = excluded.note, updated_at = excluded.updated_at",
@@ -108,16 +59,16 @@ fn loop_rusqlite<'r>(conn: &mut rusqlite::Connection, rows: impl Iterator<Item =
 
 macro_rules! stock {
     ($conn:expr, $values:expr) => {
-        diesel::insert_into(readings::table)
+        diesel::insert_into(upsert_bench::table)
             .values($values)
-            .on_conflict(readings::id)
+            .on_conflict(upsert_bench::id)
             .do_update()
             .set((
-                readings::sensor.eq(excluded(readings::sensor)),
-                readings::value.eq(excluded(readings::value)),
-                readings::quality.eq(excluded(readings::quality)),
-                readings::note.eq(excluded(readings::note)),
-                readings::updated_at.eq(excluded(readings::updated_at)),
+                upsert_bench::sensor.eq(excluded(upsert_bench::sensor)),
+                upsert_bench::value.eq(excluded(upsert_bench::value)),
+                upsert_bench::quality.eq(excluded(upsert_bench::quality)),
+                upsert_bench::note.eq(excluded(upsert_bench::note)),
+                upsert_bench::updated_at.eq(excluded(upsert_bench::updated_at)),
             ))
             .execute($conn)
             .unwrap()
@@ -191,19 +142,6 @@ const CANDIDATES: [Candidate; 4] = [
     },
 ];
 
-fn argument(name: &str, default: usize) -> usize {
-    let arguments: Vec<_> = std::env::args().collect();
-    arguments
-        .windows(2)
-        .find(|pair| pair[0] == name)
-        .map_or(default, |pair| pair[1].parse().unwrap())
-}
-
-fn median(times: &mut [Duration]) -> Duration {
-    times.sort_unstable();
-    times[times.len() / 2]
-}
-
 fn main() {
     let sorted = std::env::args().any(|argument| argument == "--sorted");
     let rows = readings(argument("--rows", 100_000), sorted);
@@ -239,7 +177,7 @@ fn main() {
         println!(
             "| {} | {:.0} ms | {:.2} |",
             candidate.name,
-            median.as_secs_f64() * 1000.0,
+            milliseconds(median),
             median.as_secs_f64() / floor.as_secs_f64(),
         );
     }

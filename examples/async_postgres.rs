@@ -1,7 +1,7 @@
 //! Many tasks upsert at once through a pool, into the same rows.
 //!
 //! `cargo run --example async_postgres -- --database-url postgres://localhost/test`
-//! makes a table `visits`, in which the tasks count, and drops it at the end.
+//! makes a schema `upsert_example` for its table, and drops it at the end.
 
 use clap::Parser;
 use diesel::QueryDsl;
@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use upsert_core::asynchronous::Upsertable;
 
 diesel::table! {
-    visits (page) {
+    upsert_example.visits (page) {
         page -> Text,
         count -> BigInt,
         last_visitor -> Integer,
@@ -32,26 +32,22 @@ struct Visit {
 
 #[derive(Parser)]
 struct Arguments {
-    /// A PostgreSQL database.
     #[arg(long)]
     database_url: String,
 }
 
 const TASKS: i32 = 32;
 const PAGES: i32 = 1000;
+const CREATE: &str = "DROP SCHEMA IF EXISTS upsert_example CASCADE; CREATE SCHEMA upsert_example;
+    CREATE TABLE upsert_example.visits (page TEXT PRIMARY KEY, count BIGINT NOT NULL, \
+    last_visitor INTEGER NOT NULL)";
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let arguments = Arguments::parse();
     let manager = AsyncDieselConnectionManager::<AsyncPgConnection>::new(arguments.database_url);
     let pool = Pool::builder(manager).max_size(8).build()?;
-    pool.get()
-        .await?
-        .batch_execute(
-            "CREATE TABLE visits (page TEXT PRIMARY KEY, count BIGINT NOT NULL, \
-             last_visitor INTEGER NOT NULL)",
-        )
-        .await?;
+    pool.get().await?.batch_execute(CREATE).await?;
 
     let mut tasks = JoinSet::new();
     for visitor in 1..=TASKS {
@@ -75,13 +71,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
 
     let mut conn = pool.get().await?;
     let counts: Vec<i64> = visits::table.select(visits::count).load(&mut conn).await?;
-    println!(
-        "{} tasks counted {} visits of {} pages",
-        TASKS,
-        counts.iter().sum::<i64>(),
-        counts.len()
-    );
-    assert_eq!(counts.iter().sum::<i64>(), i64::from(TASKS * PAGES));
-    conn.batch_execute("DROP TABLE visits").await?;
+    let (visits, pages) = (counts.iter().sum::<i64>(), counts.len());
+    println!("{TASKS} tasks counted {visits} visits of {pages} pages");
+    assert_eq!(visits, i64::from(TASKS * PAGES));
+    conn.batch_execute("DROP SCHEMA upsert_example CASCADE")
+        .await?;
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! How many rows go into a statement.
 
+use crate::dialect::Dialect;
+
 /// The limits of a statement.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
@@ -12,6 +14,15 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
+    /// Those of a database, whatever the statement.
+    pub(crate) fn of<DB: Dialect>() -> Self {
+        Self {
+            rows: usize::MAX,
+            bytes: DB::MAX_BYTES.unwrap_or(usize::MAX),
+            split_rest: DB::SPLITS_REST,
+        }
+    }
+
     /// The most rows that `columns` columns leave room for, or `None` where a
     /// single row does not fit.
     pub(crate) fn rows(columns: usize, max_binds: usize, max_rows: usize) -> Option<usize> {

@@ -223,16 +223,6 @@ pub trait Dialect: Backend<QueryBuilder: Default> + Default + 'static {
         Inspection::default()
     }
 
-    /// The question for the largest statement in bytes that the server takes, if
-    /// statements of `bytes` could be over it.
-    ///
-    /// By default there is no limit.
-    #[must_use]
-    fn max_statement_bytes(bytes: usize) -> Option<Question<'static, Self>> {
-        let _ = bytes;
-        None
-    }
-
     /// The statements that prepare to count the rows that are left as they are, on
     /// a database with [`COUNTS_KEPT_ROWS`](Dialect::COUNTS_KEPT_ROWS).
     const BEGIN_COUNT: &'static str = "";
@@ -382,6 +372,8 @@ pub struct Inspection {
     /// that rows may be sorted? No collation, type, trigger or setting is in
     /// the way. Matters only if [`TargetLookup::sorts`].
     pub may_sort: bool,
+    /// The largest statement in bytes that the server takes, where it says.
+    pub max_bytes: Option<usize>,
 }
 
 impl Default for Inspection {
@@ -390,6 +382,7 @@ impl Default for Inspection {
         Self {
             has_unique_index: true,
             may_sort: true,
+            max_bytes: None,
         }
     }
 }

@@ -8,7 +8,7 @@ use diesel::result::{Error as DieselError, QueryResult};
 use crate::batch::{Element, ErasedBatch};
 use crate::builder::{Duplicates, Options, Progress};
 use crate::chunk::Limits;
-use crate::dialect::{ConflictClause, Dialect, Encoded, Fault, Inspection, TargetLookup};
+use crate::dialect::{ConflictClause, Dialect, Encoded, Fault, Inspection, Question, TargetLookup};
 use crate::error::{Error, Place, Result};
 use crate::field::{Rule, Supplied};
 use crate::key::{Keys, Trust};
@@ -208,8 +208,8 @@ where
     where
         S: Session<Backend = DB>,
     {
-        let limits = self.limits(session).await?;
-        let mut plan = if self.may_sort(session, limits).await? {
+        let mut limits = Limits::of::<DB>();
+        let mut plan = if self.may_sort(session, &mut limits).await? {
             self.input().sorted(self.selected.clone())
         } else {
             self.input().as_given(self.selected.clone())
@@ -229,13 +229,13 @@ where
         }
     }
 
-    /// Looks at the target, which has to have a unique index. May the rows be
-    /// sorted?
-    async fn may_sort<S>(&self, session: &mut S, limits: Limits) -> Result<bool>
+    /// Looks at the target, which has to have a unique index, and at the server's
+    /// limits. May the rows be sorted?
+    async fn may_sort<S>(&self, session: &mut S, limits: &mut Limits) -> Result<bool>
     where
         S: Session<Backend = DB>,
     {
-        let order = self.order(limits);
+        let order = self.order(*limits);
         let columns = match self.model.target_columns() {
             [] => self.key_names(),
             columns => columns.to_vec(),
@@ -246,7 +246,14 @@ where
             sorts: order == Order::Ask,
             depends_on_column: self.keys.depends_on_column,
         };
-        let inspection = inspect(session, self.model, &target).await?;
+        let question = DB::inspect(&target);
+        if question.is_some() || self.needs.each_row {
+            lock(session, self.model).await?;
+        }
+        let inspection = inspect(session, self.model, question).await?;
+        if let Some(server) = inspection.max_bytes {
+            self.limit_bytes(server, limits)?;
+        }
         Ok(match order {
             Order::Sorted => true,
             Order::AsGiven => false,
@@ -260,40 +267,22 @@ where
         keys.map(|key| self.model.columns[*key].name).collect()
     }
 
-    /// The limits of the call's statements.
-    async fn limits<S>(&self, session: &mut S) -> Result<Limits>
-    where
-        S: Session<Backend = DB>,
-    {
-        let mut limits = Limits {
-            rows: usize::MAX,
-            bytes: DB::MAX_BYTES.unwrap_or(usize::MAX),
-            split_rest: DB::SPLITS_REST,
-        };
-        let Some(sizes) = &self.sizes else {
-            return Ok(limits);
-        };
-        let largest = sizes.iter().copied().max().unwrap_or(0);
-        let total = sizes
-            .iter()
-            .fold(0, |total: usize, size| total.saturating_add(*size));
-        let max_rows = self.chunk_size.unwrap_or(DB::MAX_ROWS);
-        let statement = largest.saturating_mul(max_rows).min(total);
-        if let Some(question) = DB::max_statement_bytes(statement) {
-            let server = session.ask(question).await.map_err(Error::Connection)?;
-            // The names in the statement are not measured.
-            let room = server - server / 8;
-            limits.bytes = limits.bytes.min(room);
-            if let Some(row) = sizes.iter().position(|size| *size > room) {
-                return Err(Error::StatementTooLarge {
-                    place: self.place(&[row]),
-                    bytes: Some(sizes[row]),
-                    limit: Some(server),
-                    source: None,
-                });
-            }
+    /// Keeps statements smaller than what the server takes.
+    fn limit_bytes(&self, server: usize, limits: &mut Limits) -> Result<()> {
+        // The names in the statement are not measured.
+        let room = server - server / 8;
+        limits.bytes = limits.bytes.min(room);
+        let sizes = self.sizes.iter().flatten();
+        let too_large = sizes.enumerate().find(|(_, size)| **size > room);
+        match too_large {
+            Some((row, size)) => Err(Error::StatementTooLarge {
+                place: self.place(&[row]),
+                bytes: Some(*size),
+                limit: Some(server),
+                source: None,
+            }),
+            None => Ok(()),
         }
-        Ok(limits)
     }
 
     /// May the rows leave the order of the input?
@@ -576,7 +565,11 @@ where
         sorts: false,
         depends_on_column: false,
     };
-    inspect(session, model, &lookup).await?;
+    let question = S::Backend::inspect(&lookup);
+    if question.is_some() {
+        lock(session, model).await?;
+    }
+    inspect(session, model, question).await?;
     let begun = begin(session, true).await?;
     let written = send_select(session, statement).await;
     end(session, begun, written).await
@@ -618,14 +611,13 @@ where
 async fn inspect<S>(
     session: &mut S,
     model: &Model<'_, S::Backend>,
-    lookup: &TargetLookup<'_>,
+    question: Option<Question<'_, S::Backend>>,
 ) -> Result<Inspection>
 where
     S: Session,
 {
-    let inspection = match S::Backend::inspect(lookup) {
+    let inspection = match question {
         Some(question) => {
-            lock(session, model).await?;
             let answer = session.ask(question).await.map_err(Error::Connection)?;
             S::Backend::inspection(answer)
         }

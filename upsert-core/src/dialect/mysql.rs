@@ -31,7 +31,7 @@ impl Dialect for Mysql {
     // The protocol counts parameters in 16 bits (server error 1390).
     const MAX_BINDS: usize = 65_535;
     // Measured: 100 to 4000 rows are the same, but for the round trips.
-    const MAX_ROWS: usize = 2048;
+    const MAX_ROWS: usize = 4096;
     // The smallest `max_allowed_packet` that a supported server comes with;
     // the one in force is asked for where it could matter.
     const MAX_BYTES: Option<usize> = Some(16 * 1024 * 1024);
@@ -166,7 +166,8 @@ impl Dialect for Mysql {
     /// question whether rows may be sorted.
     ///
     /// The answer is kept in variables of the session for ten seconds, so that
-    /// a connection that makes many calls waits only for a round trip.
+    /// a connection that makes many calls waits only for a round trip, which also
+    /// brings the limit of the size of a statement.
     fn inspect<'t>(target: &TargetLookup<'t>) -> Option<Question<'t, Self>> {
         let question = question(target);
         let mut hasher = DefaultHasher::new();
@@ -179,7 +180,8 @@ impl Dialect for Mysql {
              SET @upsert_in_{id:x} = IF((@upsert_number & 5) = 5, \
              CONCAT_WS(' ', DATABASE(), @@sql_mode), NULL), \
              @upsert_is_{id:x} = @upsert_number, @upsert_until_{id:x} = \
-             IF(@upsert_known, @upsert_until_{id:x}, UNIX_TIMESTAMP() + 10)"
+             IF(@upsert_known, @upsert_until_{id:x}, UNIX_TIMESTAMP() + 10); \
+             SET @upsert_number = @upsert_number + 8 * @@max_allowed_packet"
         )))
     }
 
@@ -187,12 +189,8 @@ impl Dialect for Mysql {
         Inspection {
             has_unique_index: answer & 1 != 0,
             may_sort: answer & 2 != 0,
+            max_bytes: Some(answer / 8),
         }
-    }
-
-    fn max_statement_bytes(bytes: usize) -> Option<Question<'static, Self>> {
-        // Half of the smallest default that any server came with, 1 MiB.
-        (bytes >= 512 * 1024).then(|| number("SET @upsert_number = @@max_allowed_packet"))
     }
 
     const BEGIN_COUNT: &'static str = "SET @upsert_kept = 0, @upsert_rows = 0";

@@ -133,8 +133,8 @@ impl Dialect for Pg {
 
     fn inspection(obstacles: usize) -> Inspection {
         Inspection {
-            has_unique_index: true,
             may_sort: obstacles == 0,
+            ..Inspection::default()
         }
     }
 }

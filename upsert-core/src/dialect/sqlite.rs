@@ -125,8 +125,8 @@ impl Dialect for Sqlite {
 
     fn inspection(obstacles: usize) -> Inspection {
         Inspection {
-            has_unique_index: true,
             may_sort: obstacles == 0,
+            ..Inspection::default()
         }
     }
 

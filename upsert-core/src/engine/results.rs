@@ -11,7 +11,7 @@ use std::sync::Arc;
 use diesel::result::Error as DieselError;
 
 use super::probe::Matching;
-use super::{Call, Chunk, Limits, Needs, Order, ProgressReport, Stop, begin, end, lock};
+use super::{Call, Chunk, Limits, Needs, Order, ProgressReport, Stop, begin, end};
 use crate::batch::ErasedBatch;
 use crate::builder::Options;
 use crate::dialect::{ConflictClause, KeyLookup, Outcomes, Report};
@@ -60,11 +60,10 @@ where
         binds: sql.matches(placeholder::<S::Backend>()).count(),
     };
     let call = Call::<S::Backend, T>::prepare(batch, model, options, needs)?;
-    lock(session, model).await?;
-    let mut limits = call.limits(session).await?;
+    let mut limits = Limits::of::<S::Backend>();
     // A note of a row copies those before it.
     limits.rows = limits.rows.min(MAX_NOTED_ROWS);
-    let sorts = call.may_sort(session, limits).await?;
+    let sorts = call.may_sort(session, &mut limits).await?;
     // Something of the table makes keys equal.
     let is_obstructed = !sorts && call.order(limits) == Order::Ask;
     let mut attempt = Attempt::default();

@@ -1,0 +1,70 @@
+//! What the benchmarks measure with: a table of 6 columns, its rows, and medians.
+
+// No benchmark uses all of it.
+#![allow(dead_code)]
+
+use std::time::Duration;
+
+use diesel::Insertable;
+use upsert_core::Upsertable;
+
+diesel::table! {
+    upsert_bench (id) {
+        id -> Integer,
+        sensor -> Text,
+        value -> Double,
+        quality -> Integer,
+        note -> Nullable<Text>,
+        updated_at -> BigInt,
+    }
+}
+
+/// The table, on any database.
+pub const CREATE: &str = "CREATE TABLE upsert_bench (id INTEGER PRIMARY KEY NOT NULL, \
+     sensor VARCHAR(50) NOT NULL, value DOUBLE PRECISION NOT NULL, quality INTEGER NOT NULL, \
+     note VARCHAR(50), updated_at BIGINT NOT NULL)";
+
+#[derive(Upsertable, Insertable)]
+#[diesel(table_name = upsert_bench, treat_none_as_default_value = false)]
+#[upsert(update_all)]
+pub struct Reading {
+    pub id: i32,
+    pub sensor: String,
+    pub value: f64,
+    pub quality: i32,
+    pub note: Option<String>,
+    pub updated_at: i64,
+}
+
+/// The rows of a call; those with an even position exist before it.
+pub fn readings(rows: usize, sorted: bool) -> Vec<Reading> {
+    (0..rows)
+        .map(|i| {
+            // A fixed permutation: input comes in no order.
+            let id = if sorted { i } else { (i * 7919 + 13) % rows };
+            Reading {
+                id: i32::try_from(id).unwrap(),
+                sensor: format!("sensor-{:05}", id % 1000),
+                value: id as f64 * 0.5,
+                quality: (id % 7) as i32,
+                note: (id % 3 == 0).then(|| format!("note on {id}")),
+                updated_at: 1_700_000_000 + id as i64,
+            }
+        })
+        .collect()
+}
+
+/// The number behind the argument `name`.
+pub fn argument(name: &str, default: usize) -> usize {
+    let mut arguments = std::env::args().skip_while(|it| it != name).skip(1);
+    arguments.next().map_or(default, |it| it.parse().unwrap())
+}
+
+pub fn median(times: &mut [Duration]) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+pub fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
