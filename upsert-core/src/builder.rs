@@ -414,14 +414,14 @@ where
         R: BindFields<C::Backend>,
         O: Overrides<'o, C::Backend>,
     {
-        let slots: Vec<Slot<Unread>> = self.results(conn, Nothing, Wanted::ACTIONS)?;
+        let slots: Vec<Slot<Unread>> = self.results(conn, &Nothing, Wanted::ACTIONS)?;
         Ok(slots.into_iter().map(|slot| slot.action).collect())
     }
 
     pub(crate) fn results<'o, C, E, U>(
         self,
         conn: &mut C,
-        returning: E,
+        returning: &E,
         wanted: Wanted,
     ) -> Result<Vec<Slot<U>>>
     where

@@ -55,7 +55,7 @@ where
         U: Loaded,
         E: Loads<C, U>,
     {
-        let slots = self.call.results(conn, self.returning, Wanted::ROWS)?;
+        let slots = self.call.results(conn, &self.returning, Wanted::ROWS)?;
         slots.into_iter().map(Slot::row).collect()
     }
 
@@ -75,7 +75,7 @@ where
         E: Loads<C, U>,
     {
         self.call.check_is_one_row::<C::Backend>()?;
-        let slots = self.call.results(conn, self.returning, Wanted::ROWS)?;
+        let slots = self.call.results(conn, &self.returning, Wanted::ROWS)?;
         Slot::only(slots)
     }
 
@@ -96,7 +96,7 @@ where
     {
         let slots = self
             .call
-            .results(conn, self.returning, Wanted::ROWS_AND_ACTIONS)?;
+            .results(conn, &self.returning, Wanted::ROWS_AND_ACTIONS)?;
         slots.into_iter().map(Slot::pair).collect()
     }
 }
@@ -135,7 +135,7 @@ where
         U: Loaded,
         E: Loads<C, U>,
     {
-        let slots = self.call.results(conn, self.returning, Wanted::CHANGES)?;
+        let slots = self.call.results(conn, &self.returning, Wanted::CHANGES)?;
         slots.into_iter().map(Slot::change).collect()
     }
 }
