@@ -438,7 +438,7 @@ where
         let batch: &dyn Batch<C::Backend> = &call.batch;
         let (model, options) = (&call.model, &mut call.options);
         now(results::run(
-            session, batch, model, options, &returning, wanted,
+            session, batch, model, options, returning, wanted,
         ))
     }
 }
