@@ -9,7 +9,7 @@ use diesel::connection::Connection;
 pub(crate) use diesel::mysql::MysqlConnection;
 #[cfg(feature = "postgres")]
 pub(crate) use diesel::pg::PgConnection;
-pub(crate) use upsert_core::{Upsert, Upsertable, upsert};
+pub(crate) use upsert_core::{Upsert, Upsertable, upsert, upsert_stream, upsert_try_stream};
 
 /// A property is tried with one in so many of its cases and inputs.
 pub(crate) const SHARE: u32 = 1;
@@ -24,6 +24,11 @@ pub(crate) const SENDS_TRANSACTIONS: bool = false;
 /// Connects to the database at `url`.
 pub(crate) fn connect<C: Connection>(url: &str) -> C {
     C::establish(url).unwrap()
+}
+
+/// The rows of a stream.
+pub(crate) fn stream<I: IntoIterator>(rows: I) -> I {
+    rows
 }
 
 /// The result of a call; the asynchronous suite waits for it.

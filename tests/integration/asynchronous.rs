@@ -7,24 +7,26 @@ mod calls;
 mod deadlocks;
 mod duplicates;
 mod errors;
+mod explain;
 mod large;
 mod none;
 mod outcome;
 mod outcome_hazards;
 mod outcome_property;
+mod parallel;
 mod property;
 mod regression;
 mod rule_regression;
 mod rules;
 mod scenarios;
 mod shapes;
+mod streams;
 mod support;
 
 mod asynchronous {
     pub(crate) mod api;
     mod cancellation;
     mod pools;
-    mod streams;
     mod tasks;
 }
 use asynchronous::api;

@@ -291,9 +291,9 @@ on_every_database! {
         let skus: Vec<_> = (0..10).map(|i| format!("sku {i}")).collect();
         let products: Vec<_> = skus.iter().map(|sku| product(sku, "x", 1)).collect();
         let mut reports = Vec::new();
-        let call = upsert(&products).chunk_size(4).on_progress(|it| reports.push((it.rows, it.total)));
+        let call = upsert(&products).chunk_size(4).on_progress(|it| reports.push((it.rows, it.total, it.chunks)));
         assert_eq!(wait(call.execute(conn)).unwrap(), 10);
-        assert_eq!(reports, [(4, 10), (8, 10), (10, 10)]);
+        assert_eq!(reports, [(4, Some(10), 1), (8, Some(10), 2), (10, Some(10), 3)]);
         let expected: Vec<_> = skus.iter().map(|sku| row(sku, "x", 1)).collect();
         assert_eq!(rows(conn), expected);
 
@@ -302,7 +302,18 @@ on_every_database! {
         let mut reports = Vec::new();
         let call = upsert(&repeated).on_progress(|it| reports.push((it.rows, it.total)));
         assert_eq!(wait(call.execute(conn)).unwrap(), 9);
-        assert_eq!(reports.last(), Some(&(9, 9)));
+        assert_eq!(reports.last(), Some(&(9, Some(9))));
         assert!(reports.is_sorted(), "{reports:?}");
+
+        let more: Vec<_> = (8..12).map(|i| format!("sku {i}")).collect();
+        let more: Vec<_> = more.iter().map(|sku| product(sku, "z", 1)).collect();
+        let mut reports = Vec::new();
+        let call = upsert(&more).chunk_size(1).on_progress(|it| reports.push(it.counts));
+        let outcome = wait(call.outcome(conn)).unwrap();
+        let counts = reports.iter().map(|it| it.unwrap().to_string()).collect::<Vec<_>>();
+        assert_eq!(reports.last(), Some(&Some(outcome.counts())));
+        // In the order of the keys: "sku 10", "sku 11", "sku 8", "sku 9".
+        let expected = ["1 inserted", "2 inserted", "2 inserted, 1 updated", "2 inserted, 2 updated"];
+        assert_eq!(counts, expected);
     }
 }

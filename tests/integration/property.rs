@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use upsert_core::{Duplicates, Error};
 
-use crate::api::{Upsertable, upsert, wait};
+use crate::api::{Upsertable, stream, upsert, upsert_stream, wait};
 use crate::support::on_every_database;
 
 diesel::table! {
@@ -80,8 +80,20 @@ enum Kind {
     Nothing,
 }
 
+/// How the rows are sent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Way {
+    Default,
+    Values,
+    /// On a database with arrays.
+    Unnest,
+    /// As a stream, with commits in between. It has no other policy than `InOrder`.
+    Stream,
+}
+
 #[derive(Debug, Clone)]
 struct Case {
+    way: Way,
     kind: Kind,
     existing: Vec<Item>,
     rows: Vec<Item>,
@@ -111,15 +123,22 @@ fn items(max: usize, levels: bool) -> impl Strategy<Value = Vec<Item>> {
 
 fn cases() -> impl Strategy<Value = Case> {
     let kinds = prop_oneof![Just(Kind::Some), Just(Kind::All), Just(Kind::Nothing)];
+    let ways = prop_oneof![
+        Just(Way::Default),
+        Just(Way::Values),
+        Just(Way::Unnest),
+        Just(Way::Stream),
+    ];
     let policies = prop_oneof![
         4 => Just(Duplicates::InOrder),
         1 => Just(Duplicates::KeepFirst),
         1 => Just(Duplicates::KeepLast),
         1 => Just(Duplicates::Reject),
     ];
-    (kinds, any::<bool>(), 1..45_usize, policies).prop_flat_map(
-        |(kind, levels, chunk_size, duplicates)| {
+    (kinds, any::<bool>(), 1..45_usize, policies, ways).prop_flat_map(
+        |(kind, levels, chunk_size, duplicates, way)| {
             (items(8, false), items(40, levels)).prop_map(move |(existing, rows)| Case {
+                way,
                 kind,
                 existing,
                 rows,
@@ -214,6 +233,32 @@ fn run(cases_to_run: u32, check: impl FnMut(Case) -> Result<(), TestCaseError>) 
         .unwrap();
 }
 
+/// Sends rows as the case says.
+macro_rules! send {
+    ($case:expr, $rows:expr, $conn:expr) => {
+        if $case.way == Way::Stream && $case.duplicates == Duplicates::InOrder {
+            let call = upsert_stream(stream($rows));
+            let call = call
+                .chunk_size($case.chunk_size)
+                .commit_every($case.chunk_size + 3);
+            wait(call.execute($conn))
+        } else {
+            let call = upsert($rows);
+            let call = call
+                .on_duplicate($case.duplicates)
+                .chunk_size($case.chunk_size);
+            let call = match $case.way {
+                Way::Values => call.strategy(upsert_core::Strategy::Values),
+                Way::Unnest if system::SYSTEM.is_postgres() => {
+                    call.strategy(upsert_core::Strategy::Unnest)
+                }
+                _ => call,
+            };
+            wait(call.execute($conn))
+        }
+    };
+}
+
 on_every_database! {
     #[test]
     fn the_table_ends_as_if_upserted_one_by_one(database) {
@@ -239,24 +284,9 @@ on_every_database! {
             }
 
             let result = match case.kind {
-                Kind::Some => wait(
-                    upsert(&case.rows)
-                        .on_duplicate(case.duplicates)
-                        .chunk_size(case.chunk_size)
-                        .execute(conn),
-                ),
-                Kind::All => wait(
-                    upsert(case.rows.iter().map(whole))
-                        .on_duplicate(case.duplicates)
-                        .chunk_size(case.chunk_size)
-                        .execute(conn),
-                ),
-                Kind::Nothing => wait(
-                    upsert(case.rows.iter().map(new))
-                        .on_duplicate(case.duplicates)
-                        .chunk_size(case.chunk_size)
-                        .execute(conn),
-                ),
+                Kind::Some => send!(case, &case.rows, conn),
+                Kind::All => send!(case, case.rows.iter().map(whole), conn),
+                Kind::Nothing => send!(case, case.rows.iter().map(new), conn),
             };
             match (select(&case.rows, case.duplicates), result) {
                 (Some(rows), Ok(written)) => {

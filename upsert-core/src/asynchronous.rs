@@ -111,19 +111,23 @@ use diesel::sql_types::BigInt;
 use diesel_async::AsyncConnection;
 use futures_util::{Stream, StreamExt, TryStreamExt};
 
-use crate::batch::Batch;
+use crate::batch::{Batch, ModelBatch, Part};
+use crate::builder::{Options, Prepared};
 use crate::dialect::{Dialect, Outcomes};
 use crate::engine::stream::{self, Source};
 use crate::engine::{self, results};
 use crate::error::{Error, Result};
+use crate::explain::Explanation;
 use crate::model::Model;
 use crate::outcome::{Action, Change, Outcome};
 use crate::overrides::{Overrides, Overriding};
+use crate::parallel::{Partition, no_connections, options_of, shared};
 use crate::returning::{Loaded, Nothing, Number, Slot, Unread, Wanted};
 use crate::select::SelectFields;
+use crate::session::Session;
 use crate::session::asynchronous::AsyncSession;
 use crate::statement::ResultQuery;
-use crate::upsertable::BindFields;
+use crate::upsertable::{BindFields, Fields};
 
 pub use upsert_derive::Upsertable;
 
@@ -133,6 +137,9 @@ pub enum Asynchronous {}
 
 /// A call that inserts or updates rows; [`upsert`] starts one.
 pub type Upsert<'f, B, R, O = ()> = crate::Upsert<'f, B, R, O, Asynchronous>;
+
+/// A call that inserts or updates the rows of a stream; [`upsert_stream`] starts one.
+pub type UpsertStream<'f, S, R, O = ()> = crate::UpsertStream<'f, S, R, O, Asynchronous>;
 
 /// A call that returns something of each row.
 pub type Returning<'f, B, R, O, E> = crate::Returning<'f, B, R, O, E, Asynchronous>;
@@ -259,14 +266,8 @@ pub trait Upsertable: crate::Upsertable {
         B: Borrow<Self> + Send + Sync,
         E: From<Error> + Send,
     {
-        async {
-            let model = Model::of::<Self>(Overriding::of(()))?;
-            let mut session = AsyncSession::of(conn).map_err(Error::Connection)?;
-            let mut source = StreamSource(pin!(rows));
-            let written = stream::run::<_, _, Self>(&mut session, &mut source, &model).await;
-            session.leave();
-            written
-        }
+        let call: UpsertStream<'_, S, Self> = UpsertStream::new(rows);
+        call.execute(conn)
     }
 
     /// Inserts this row, or updates the one that has its conflict key.
@@ -298,19 +299,96 @@ pub trait Upsertable: crate::Upsertable {
 
 impl<R: crate::Upsertable> Upsertable for R {}
 
-/// Rows from a stream.
-struct StreamSource<'s, S>(Pin<&'s mut S>);
+/// Rows that cannot be errors, as those of a stream that can.
+pub type Sure<S> =
+    futures_util::stream::Map<S, fn(<S as Stream>::Item) -> Result<<S as Stream>::Item>>;
 
-impl<S, B, E> Source for StreamSource<'_, S>
+/// Starts a call that inserts or updates the rows of a stream of any length, in constant
+/// memory; [`upsert_stream`](crate::upsert_stream) for asynchronous connections.
+pub fn upsert_stream<'f, S>(rows: S) -> UpsertStream<'f, Sure<S>, S::Item>
+where
+    S: Stream<Item: crate::Upsertable>,
+{
+    UpsertStream::new(rows.map(Ok))
+}
+
+/// Starts a call that inserts or updates the rows of a stream which may yield errors;
+/// [`upsert_try_stream`](crate::upsert_try_stream) for asynchronous connections.
+pub fn upsert_try_stream<'f, S, B, E>(rows: S) -> UpsertStream<'f, S, B>
 where
     S: Stream<Item = core::result::Result<B, E>>,
+    B: crate::Upsertable,
     E: From<Error>,
+{
+    UpsertStream::new(rows)
+}
+
+impl<S, B, E, R, O> UpsertStream<'_, S, R, O>
+where
+    S: Stream<Item = core::result::Result<B, E>> + Send,
+    B: Borrow<R> + Send + Sync,
+    E: From<Error> + Send,
+    R: crate::Upsertable<Converted: Send + Sync>,
+{
+    /// Sends the rows, and returns how many of them were inserted or updated.
+    ///
+    /// # Errors
+    ///
+    /// The stream's own, or any [`Error`]; without `commit_every` nothing of the call is
+    /// then in the table.
+    pub fn execute<'o, C>(
+        mut self,
+        conn: &mut C,
+    ) -> impl Future<Output = core::result::Result<usize, E>> + Send
+    where
+        C: AsyncConnection<Backend: Dialect>,
+        R: BindFields<C::Backend>,
+        O: Overrides<'o, C::Backend>,
+    {
+        let model = Model::of::<R>(Overriding::of(self.overrides));
+        async move {
+            let model = model?;
+            let mut session = AsyncSession::of(conn).map_err(Error::Connection)?;
+            let mut source = SharedSource(pin!(self.rows));
+            let (options, commit_every) = (&mut self.options, self.commit_every);
+            let written =
+                stream::run::<_, _, R>(&mut session, &mut source, &model, options, commit_every);
+            let written = written.await;
+            session.leave();
+            written
+        }
+    }
+}
+
+/// Rows from a stream.
+struct SharedSource<'s, S>(Pin<&'s mut S>);
+
+impl<S, B, E, R> Source<R> for SharedSource<'_, S>
+where
+    S: Stream<Item = core::result::Result<B, E>>,
+    B: Borrow<R> + Send + Sync,
+    E: From<Error>,
+    R: Fields<Converted: Send + Sync>,
 {
     type Row = B;
     type Error = E;
 
     async fn next(&mut self) -> core::result::Result<Option<B>, E> {
         self.0.next().await.transpose()
+    }
+
+    async fn upsert<A>(
+        session: &mut A,
+        batch: &ModelBatch<B, R>,
+        model: &Model<'_, A::Backend>,
+        options: &mut Options<'_>,
+    ) -> Result<usize>
+    where
+        A: Session,
+        R: BindFields<A::Backend>,
+    {
+        let batch: &(dyn Batch<A::Backend> + Send + Sync) = batch;
+        engine::run(session, batch, model, options).await
     }
 }
 
@@ -344,6 +422,90 @@ where
             let written = engine::run(&mut session, batch, model, options).await;
             session.leave();
             written
+        }
+    }
+
+    /// What [`execute`](Upsert::execute) would do.
+    ///
+    /// The same as [`explain`](crate::Upsert::explain) on a blocking connection.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`] that `execute` would find before it writes.
+    pub fn explain<'o, C>(self, conn: &mut C) -> impl Future<Output = Result<Explanation>> + Send
+    where
+        C: AsyncConnection<Backend: Dialect>,
+        R: BindFields<C::Backend>,
+        O: Overrides<'o, C::Backend>,
+    {
+        let prepared = self.prepared::<C::Backend>();
+        async {
+            let mut call = prepared?;
+            let mut session = AsyncSession::of(conn).map_err(Error::Connection)?;
+            let batch: &(dyn Batch<C::Backend> + Send + Sync) = &call.batch;
+            let explanation =
+                engine::explain(&mut session, batch, &call.model, &mut call.options).await;
+            session.leave();
+            explanation
+        }
+    }
+
+    /// Sends the rows over several connections at once, each in a transaction of its own,
+    /// and says of each what it did.
+    ///
+    /// The same as [`execute_parallel`](crate::Upsert::execute_parallel) on blocking
+    /// connections, in one task: the server works in parallel.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`] that is found before rows are sent; then nothing of the call is in the
+    /// table. An error of a partition is its `result`.
+    pub fn execute_parallel<'o, C>(
+        self,
+        connections: &mut [C],
+    ) -> impl Future<Output = Result<Vec<Partition>>> + Send
+    where
+        C: AsyncConnection<Backend: Dialect>,
+        R: BindFields<C::Backend>,
+        O: Overrides<'o, C::Backend>,
+    {
+        let prepared = self.prepared::<C::Backend>();
+        async {
+            let Prepared {
+                batch,
+                model,
+                mut options,
+            } = prepared?;
+            let batch: &(dyn Batch<C::Backend> + Send + Sync) = &batch;
+            let count = connections.len();
+            let Some(first) = connections.first_mut() else {
+                return Err(no_connections(model.plain_table()));
+            };
+            let mut session = AsyncSession::of(first).map_err(Error::Connection)?;
+            let rows = engine::partition(&mut session, batch, &model, &mut options, count).await;
+            session.leave();
+            let rows = rows?;
+            let (model, total) = (&model, batch.len());
+            let shared = &shared(options, rows.len());
+            let partitions = rows.into_iter().zip(connections).enumerate();
+            let writes = partitions.map(|(i, (rows, conn))| async move {
+                let part = Part { batch, rows };
+                let erased: &(dyn Batch<C::Backend> + Send + Sync) = &part;
+                let mut options = options_of(shared, i, total);
+                let result = match AsyncSession::of(conn) {
+                    Ok(mut session) => {
+                        let result = engine::run(&mut session, erased, model, &mut options).await;
+                        session.leave();
+                        result
+                    }
+                    Err(error) => Err(Error::Connection(error)),
+                };
+                Partition {
+                    rows: part.rows,
+                    result,
+                }
+            });
+            Ok(futures_util::future::join_all(writes).await)
         }
     }
 

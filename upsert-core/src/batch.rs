@@ -23,8 +23,8 @@ const NOT_THE_SAME_COLUMNS: &str = "the rows of one statement have to supply the
 
 /// The rows of a call, whatever their model.
 pub(crate) trait Batch<DB: Dialect> {
-    /// The position of the first row in the input.
-    fn first(&self) -> usize;
+    /// The position of a row in the input.
+    fn position(&self, row: usize) -> usize;
 
     fn len(&self) -> usize;
 
@@ -61,9 +61,11 @@ pub(crate) trait Batch<DB: Dialect> {
     /// Can the values of a row's column be in an array?
     fn has_array(&self, row: usize, column: usize) -> bool;
 
-    /// Binds an array of values.
+    /// Binds an array of values of a row's column.
     fn push_array<'b>(
         &'b self,
+        row: usize,
+        column: usize,
         values: Elements<'b, DB>,
         out: &mut AstPass<'_, 'b, DB>,
     ) -> QueryResult<()>;
@@ -81,7 +83,6 @@ impl<DB: Dialect> ErasedBatch<DB> for dyn Batch<DB> + '_ {
     }
 }
 
-#[cfg(feature = "async")]
 impl<DB: Dialect> ErasedBatch<DB> for dyn Batch<DB> + Send + Sync + '_ {
     fn elements<'b>(values: &'b [Element<'b, Self>]) -> Elements<'b, DB> {
         Elements::Shared(values)
@@ -115,7 +116,6 @@ where
 #[derive(Clone, Copy)]
 pub(crate) enum Elements<'b, DB: Dialect> {
     Local(&'b [Element<'b, dyn Batch<DB> + 'b>]),
-    #[cfg(feature = "async")]
     Shared(&'b [Element<'b, dyn Batch<DB> + Send + Sync + 'b>]),
 }
 
@@ -161,8 +161,8 @@ where
     B: Borrow<R>,
     R: BindFields<DB>,
 {
-    fn first(&self) -> usize {
-        self.first
+    fn position(&self, row: usize) -> usize {
+        self.first + row
     }
 
     fn len(&self) -> usize {
@@ -222,18 +222,80 @@ where
 
     fn push_array<'b>(
         &'b self,
+        row: usize,
+        column: usize,
         values: Elements<'b, DB>,
         out: &mut AstPass<'_, 'b, DB>,
     ) -> QueryResult<()> {
-        let first = match values {
-            Elements::Local(values) => values.first().map(|it| (it.row, it.column)),
-            #[cfg(feature = "async")]
-            Elements::Shared(values) => values.first().map(|it| (it.row, it.column)),
-        };
-        let Some((row, column)) = first else {
-            return Err(refuse("an array without values"));
-        };
         self.visit::<DB, _>(row, column, PushArray { values, out })
+    }
+}
+
+/// Some rows of a batch, as a batch.
+pub(crate) struct Part<'p, DB: Dialect> {
+    pub(crate) batch: &'p (dyn Batch<DB> + Send + Sync + 'p),
+    /// Positions in the batch.
+    pub(crate) rows: Vec<usize>,
+}
+
+impl<DB: Dialect> Batch<DB> for Part<'_, DB> {
+    fn position(&self, row: usize) -> usize {
+        self.batch.position(self.rows[row])
+    }
+
+    fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn supplied(&self, row: usize) -> Supplied {
+        self.batch.supplied(self.rows[row])
+    }
+
+    fn encode_key(
+        &self,
+        row: usize,
+        columns: &[usize],
+        keys: &mut Keys,
+        scratch: &mut Encoded,
+    ) -> QueryResult<()> {
+        self.batch
+            .encode_key(self.rows[row], columns, keys, scratch)
+    }
+
+    fn measure(&self, row: usize, columns: usize, scratch: &mut Encoded) -> usize {
+        self.batch.measure(self.rows[row], columns, scratch)
+    }
+
+    fn push_bind<'b>(
+        &'b self,
+        row: usize,
+        column: usize,
+        out: &mut AstPass<'_, 'b, DB>,
+    ) -> QueryResult<()> {
+        self.batch.push_bind(self.rows[row], column, out)
+    }
+
+    fn serialize<'b>(
+        &'b self,
+        row: usize,
+        column: usize,
+        out: &mut Output<'b, '_, DB>,
+    ) -> serialize::Result {
+        self.batch.serialize(self.rows[row], column, out)
+    }
+
+    fn has_array(&self, row: usize, column: usize) -> bool {
+        self.batch.has_array(self.rows[row], column)
+    }
+
+    fn push_array<'b>(
+        &'b self,
+        row: usize,
+        column: usize,
+        values: Elements<'b, DB>,
+        out: &mut AstPass<'_, 'b, DB>,
+    ) -> QueryResult<()> {
+        self.batch.push_array(self.rows[row], column, values, out)
     }
 }
 
@@ -315,7 +377,6 @@ impl<'b, DB: Dialect> ValueVisitor<'b, DB> for PushArray<'_, '_, 'b, DB> {
     {
         match self.values {
             Elements::Local(values) => DB::push_array::<ST, _>(values, self.out),
-            #[cfg(feature = "async")]
             Elements::Shared(values) => DB::push_array::<ST, _>(values, self.out),
         }
     }

@@ -10,9 +10,11 @@ use crate::batch::{Batch, ModelBatch};
 use crate::dialect::{Dialect, Outcomes};
 use crate::engine::{self, results};
 use crate::error::{Error, Result, refuse};
+use crate::explain::Explanation;
 use crate::model::{Model, plain};
 use crate::outcome::Outcome;
 use crate::overrides::{Overrides, Overriding, override_methods};
+use crate::progress::{Progress, Reporter};
 use crate::returning::{Loads, Nothing, OfRow, Returning, ReturningOld, Slot, Unread, Wanted};
 use crate::session::blocking::BlockingSession;
 use crate::session::now;
@@ -72,7 +74,20 @@ pub enum Blocking {}
 pub(crate) struct Options<'f> {
     pub(crate) duplicates: Duplicates,
     pub(crate) chunk_size: Option<usize>,
-    pub(crate) progress: Option<Box<dyn FnMut(Progress) + Send + 'f>>,
+    pub(crate) strategy: Option<Strategy>,
+    pub(crate) progress: Reporter<'f>,
+}
+
+impl Options<'_> {
+    /// The same options, without the report.
+    pub(crate) fn without_progress(&self) -> Options<'static> {
+        Options {
+            duplicates: self.duplicates,
+            chunk_size: self.chunk_size,
+            strategy: self.strategy,
+            progress: Reporter::default(),
+        }
+    }
 }
 
 /// What becomes of input rows that have the same conflict key.
@@ -101,14 +116,25 @@ pub enum Duplicates {
     Reject,
 }
 
-/// How far a call has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How rows are sent. Every strategy gives the same table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub struct Progress {
-    /// The rows that have been sent, or are covered by a row that was.
-    pub rows: usize,
-    /// The rows of the call.
-    pub total: usize,
+pub enum Strategy {
+    /// A parameter for each value: `VALUES (?, ?), (?, ?)`. On every database, for every
+    /// column.
+    Values,
+    /// One array for each column: `SELECT * FROM ROWS FROM (unnest($1), unnest($2))`. On
+    /// PostgreSQL, for columns of its own types that are neither arrays nor records.
+    Unnest,
+}
+
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Values => "VALUES",
+            Self::Unnest => "arrays",
+        })
+    }
 }
 
 impl<B, R, M> Upsert<'_, B, R, (), M>
@@ -160,6 +186,20 @@ where
         self
     }
 
+    /// Chooses how rows are sent.
+    ///
+    /// By default it is what measured fastest: on PostgreSQL arrays for two rows and more
+    /// where the columns can be in arrays, and values otherwise. The table ends the same.
+    /// [`explain`](Upsert::explain) says which it is.
+    ///
+    /// # Errors
+    ///
+    /// The call fails with [`Error::Refused`] if its rows cannot be sent so.
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.options.strategy = Some(strategy);
+        self
+    }
+
     /// Calls `report` after every statement.
     ///
     /// What it reports as written is written in the call's transaction: if the
@@ -167,7 +207,7 @@ where
     /// were sent as different ones, the call starts again, and so does the
     /// count.
     pub fn on_progress(mut self, report: impl FnMut(Progress) + Send + 'f) -> Self {
-        self.options.progress = Some(Box::new(report));
+        self.options.progress.set(report);
         self
     }
 
@@ -265,11 +305,21 @@ where
         if self.batch.count() == 0 {
             return Ok(None);
         }
-        Ok(Some(Prepared {
+        self.prepared().map(Some)
+    }
+
+    /// The same, with any number of rows.
+    pub(crate) fn prepared<'o, DB>(self) -> Result<Prepared<'f, 'o, DB, B, R>>
+    where
+        DB: Dialect,
+        R: BindFields<DB>,
+        O: Overrides<'o, DB>,
+    {
+        Ok(Prepared {
             batch: self.batch,
             model: Model::of::<R>(Overriding::of(self.overrides))?,
             options: self.options,
-        }))
+        })
     }
 
     /// Refuses a call that has not exactly one row.
@@ -354,9 +404,53 @@ where
         let Some(mut call) = self.prepare()? else {
             return Ok(0);
         };
-        let session = &mut BlockingSession(conn);
+        let session = &mut BlockingSession::of(conn);
         let batch: &dyn Batch<C::Backend> = &call.batch;
         now(engine::run(session, batch, &call.model, &mut call.options))
+    }
+
+    /// What [`execute`](Upsert::execute) would do: the statements, how many rows each of
+    /// them writes, and in which order.
+    ///
+    /// Nothing is written. The catalog is asked what `execute` would ask it.
+    ///
+    /// ```
+    /// # include!("doctest_setup.rs");
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let conn = &mut connection();
+    /// use upsert_core::{Strategy, upsert};
+    ///
+    /// let skus: Vec<String> = (0..300).map(|i| format!("sku-{i}")).collect();
+    /// let rows = skus.iter().map(|sku| Product { sku, name: "New" });
+    /// let explanation = upsert(rows).explain(conn)?;
+    /// assert!(explanation.is_sorted);
+    /// let sizes: Vec<usize> = explanation.statements.iter().map(|it| it.rows).collect();
+    /// assert_eq!(sizes, [128, 128, 32, 8, 4]);
+    /// assert_eq!(explanation.statements[0].strategy, Strategy::Values);
+    /// println!("{explanation}");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`] that [`execute`](Upsert::execute) would find before it writes.
+    pub fn explain<'o, C>(self, conn: &mut C) -> Result<Explanation>
+    where
+        C: Connection,
+        C::Backend: Dialect,
+        R: BindFields<C::Backend>,
+        O: Overrides<'o, C::Backend>,
+    {
+        let mut call = self.prepared()?;
+        let session = &mut BlockingSession::of(conn);
+        let batch: &dyn Batch<C::Backend> = &call.batch;
+        now(engine::explain(
+            session,
+            batch,
+            &call.model,
+            &mut call.options,
+        ))
     }
 
     /// Sends the rows, and returns what became of each of them, in the order of
@@ -434,7 +528,7 @@ where
         let Some(mut call) = self.prepare()? else {
             return Ok(Vec::new());
         };
-        let session = &mut BlockingSession(conn);
+        let session = &mut BlockingSession::of(conn);
         let batch: &dyn Batch<C::Backend> = &call.batch;
         let (model, options) = (&call.model, &mut call.options);
         now(results::run(
@@ -443,7 +537,7 @@ where
     }
 }
 
-/// A call that is ready to be sent, with at least one row.
+/// A call that is ready to be sent.
 pub(crate) struct Prepared<'f, 'o, DB, B, R: Upsertable> {
     pub(crate) batch: ModelBatch<B, R>,
     pub(crate) model: Model<'o, DB>,

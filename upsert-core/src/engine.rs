@@ -1,26 +1,30 @@
 //! Runs a call: plans it, opens the transaction, sends the statements.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::iter;
 
 use diesel::query_builder::QueryFragment;
 use diesel::result::{Error as DieselError, QueryResult};
 
 use crate::batch::{Element, ErasedBatch};
-use crate::builder::{Duplicates, Options, Progress};
+use crate::builder::{Duplicates, Options, Strategy};
 use crate::chunk::Limits;
 use crate::dialect::{ConflictClause, Dialect, Encoded, Fault, Inspection, Question, TargetLookup};
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Result, refuse};
+use crate::explain::{Explanation, PlannedStatement};
 use crate::field::{Rule, Supplied};
 use crate::key::{Keys, Trust};
 use crate::model::{Clause, Model};
 use crate::plan::{Conflict, Input, Plan, Repeated};
 use crate::select::UpsertFromStatement;
 use crate::session::Session;
+use crate::sql::sql_of;
 use crate::statement::{BatchRows, ChunkStatement};
+use crate::trace;
 
 mod probe;
 pub(crate) mod results;
-#[cfg(feature = "async")]
 pub(crate) mod stream;
 
 /// Writes the rows of `batch`.
@@ -34,8 +38,71 @@ where
     S: Session,
     T: ErasedBatch<S::Backend> + ?Sized,
 {
+    let sent = async {
+        let call = Call::<S::Backend, T>::prepare(batch, model, options, Needs::default())?;
+        call.run(session, options).await
+    };
+    trace::call(&model.table, batch.len(), sent).await
+}
+
+/// The rows for each of `connections`, so that no two of them have the same key.
+///
+/// All rows are one partition where only the database can tell which keys are equal.
+pub(crate) async fn partition<S, T>(
+    session: &mut S,
+    batch: &T,
+    model: &Model<'_, S::Backend>,
+    options: &mut Options<'_>,
+    connections: usize,
+) -> Result<Vec<Vec<usize>>>
+where
+    S: Session,
+    T: ErasedBatch<S::Backend> + ?Sized,
+{
+    if batch.len() == 0 {
+        return Ok(Vec::new());
+    }
     let call = Call::<S::Backend, T>::prepare(batch, model, options, Needs::default())?;
-    call.run(session, options).await
+    let is_sorted = call
+        .may_sort(session, &mut Limits::of::<S::Backend>())
+        .await?;
+    let is_known = is_sorted && call.keys.trust != Trust::None && model.comparison.knows_equal();
+    let count = if is_known { connections } else { 1 };
+    let mut partitions = vec![Vec::with_capacity(batch.len() / count); count];
+    for row in 0..batch.len() {
+        let mut hasher = DefaultHasher::new();
+        call.keys.class(row).hash(&mut hasher);
+        let partition = hasher.finish() % u64::try_from(count).unwrap_or(1);
+        partitions[usize::try_from(partition).unwrap_or(0)].push(row);
+    }
+    partitions.retain(|rows| !rows.is_empty());
+    Ok(partitions)
+}
+
+/// What writing the rows of `batch` would be.
+pub(crate) async fn explain<S, T>(
+    session: &mut S,
+    batch: &T,
+    model: &Model<'_, S::Backend>,
+    options: &mut Options<'_>,
+) -> Result<Explanation>
+where
+    S: Session,
+    T: ErasedBatch<S::Backend> + ?Sized,
+{
+    if batch.len() == 0 {
+        return Ok(Explanation::of_nothing(
+            model.plain_table(),
+            model.target_names(),
+        ));
+    }
+    let call = Call::<S::Backend, T>::prepare(batch, model, options, Needs::default())?;
+    let mut limits = Limits::of::<S::Backend>();
+    let is_sorted = call.may_sort(session, &mut limits).await?;
+    let plan = call.plan(is_sorted);
+    let mut explanation = call.explain(&plan, &call.chunks(&plan, limits), is_sorted)?;
+    explanation.in_transaction |= session.is_in_transaction().map_err(Error::Connection)?;
+    Ok(explanation)
 }
 
 /// What a call needs beside its rows being written.
@@ -62,6 +129,7 @@ struct Call<'c, 'f, DB, T: ?Sized> {
     selected: Vec<usize>,
     duplicates: Duplicates,
     chunk_size: Option<usize>,
+    strategy: Option<Strategy>,
     needs: Needs,
     /// The conflict clauses for the sets of columns that rows supply.
     clauses: BTreeMap<Supplied, Clause<'c, DB>>,
@@ -85,6 +153,7 @@ where
             selected: Vec::new(),
             duplicates: options.duplicates,
             chunk_size: options.chunk_size.map(|rows| rows.max(1)),
+            strategy: options.strategy,
             needs,
             clauses: BTreeMap::new(),
             batch,
@@ -139,15 +208,41 @@ where
         for (row, supplied) in self.supplied.iter().enumerate() {
             if !self.clauses.contains_key(supplied) {
                 let mut clause = self.model.clause(*supplied, self.needs.notes)?;
-                let mut columns = supplied.inserted().iter();
-                clause.has_arrays = DB::MAX_ARRAY_ROWS > 0
-                    && !self.needs.each_row
-                    && !supplied.inserted().is_empty()
-                    && columns.all(|column| self.batch.has_array(row, column));
+                clause.has_arrays = self.has_arrays(row, *supplied)?;
                 self.clauses.insert(*supplied, clause);
             }
         }
         Ok(())
+    }
+
+    /// Are rows that supply the same columns as `row` sent as arrays?
+    fn has_arrays(&self, row: usize, supplied: Supplied) -> QueryResult<bool> {
+        if self.strategy == Some(Strategy::Values) {
+            return Ok(false);
+        }
+        let mut columns = supplied.inserted().iter();
+        let scalar = columns.find(|column| !self.batch.has_array(row, *column));
+        let obstacle = if DB::MAX_ARRAY_ROWS == 0 {
+            "the database has no arrays".to_owned()
+        } else if self.needs.each_row {
+            "`outcome` and `returning` number the rows".to_owned()
+        } else if supplied.inserted().is_empty() {
+            "a row has no column".to_owned()
+        } else if let Some(column) = scalar {
+            let name = self.model.columns[column].name;
+            format!(
+                "`unnest` would take the values of `{name}` apart, or may, as its type is not the database's own"
+            )
+        } else {
+            return Ok(true);
+        };
+        match self.strategy {
+            Some(strategy) => Err(refuse(format!(
+                "`strategy(Strategy::{strategy:?})` cannot send these rows, as {obstacle}: leave it \
+                 out, or write `Strategy::Values`"
+            ))),
+            None => Ok(false),
+        }
     }
 
     /// The call cannot be written as SQL.
@@ -200,7 +295,7 @@ where
     // Errors hold it in a box, to be small.
     #[allow(clippy::unnecessary_box_returns)]
     fn place(&self, rows: &[usize]) -> Box<Place> {
-        let rows = rows.iter().map(|row| self.batch.first() + row);
+        let rows = rows.iter().map(|row| self.batch.position(*row));
         place(self.model, rows.collect())
     }
 
@@ -209,11 +304,9 @@ where
         S: Session<Backend = DB>,
     {
         let mut limits = Limits::of::<DB>();
-        let mut plan = if self.may_sort(session, &mut limits).await? {
-            self.input().sorted(self.selected.clone())
-        } else {
-            self.input().as_given(self.selected.clone())
-        };
+        let is_sorted = self.may_sort(session, &mut limits).await?;
+        trace::is_sorted(is_sorted);
+        let mut plan = self.plan(is_sorted);
         // The database is the judge of which keys are equal: where it finds
         // two that are encoded differently, no order but the input's will do.
         let mut halve = false;
@@ -222,10 +315,19 @@ where
                 Ok(written) => return Ok(written),
                 Err(Stop::Failed(error)) => return Err(error),
                 Err(Stop::Repeats | Stop::OneByOne | Stop::Vanished(_)) => {
-                    plan = self.input().as_given(self.selected.clone());
+                    plan = self.plan(false);
                     halve = true;
                 }
             }
+        }
+    }
+
+    fn plan(&self, is_sorted: bool) -> Plan {
+        let selected = self.selected.clone();
+        if is_sorted {
+            self.input().sorted(selected)
+        } else {
+            self.input().as_given(selected)
         }
     }
 
@@ -376,10 +478,10 @@ where
             session.batch_execute(DB::BEGIN_COUNT).await?;
         }
         let mut written = 0;
-        let mut report = ProgressReport::new(self.batch.len(), chunks.len());
+        options.progress.begin(self.batch.len(), chunks.len());
         for chunk in chunks {
             written += self.send(session, *chunk, halve).await?;
-            report.sent(chunk, options);
+            options.progress.sent(chunk.rows.len(), iter::empty());
         }
         if !subtracts {
             return Ok(written);
@@ -507,7 +609,23 @@ where
     where
         S: Session<Backend = DB>,
     {
-        let statement = ChunkStatement::<DB, T> {
+        let statement = self.statement(chunk, conflict);
+        let bytes = self.sizes.as_ref();
+        let bytes = bytes.map(|sizes| chunk.rows.iter().map(|row| sizes[*row]).sum());
+        let affected = session.execute(&statement);
+        let affected = trace::chunk(chunk.rows.len(), bytes, statement.strategy(), affected).await;
+        affected.map_err(|source| self.stop(source, chunk.rows))
+    }
+
+    fn statement<'p>(
+        &self,
+        chunk: Chunk<'p>,
+        conflict: &'p ConflictClause<'p, DB>,
+    ) -> ChunkStatement<'p, DB, T>
+    where
+        'c: 'p,
+    {
+        ChunkStatement {
             batch: self.batch,
             columns: &self.model.columns,
             rows: chunk.rows,
@@ -515,9 +633,45 @@ where
             arrays: self.arrays(chunk),
             conflict,
             recurs: chunk.recurs,
-        };
-        let affected = session.execute(&statement).await;
-        affected.map_err(|source| self.stop(source, chunk.rows))
+        }
+    }
+
+    /// What sending the chunks of a plan would be.
+    fn explain(&self, plan: &Plan, chunks: &[Chunk<'_>], is_sorted: bool) -> Result<Explanation> {
+        let mut planned: BTreeMap<(Supplied, usize), PlannedStatement> = BTreeMap::new();
+        let mut statements = Vec::with_capacity(chunks.len());
+        for chunk in chunks {
+            let key = (chunk.supplied, chunk.rows.len());
+            let statement = match planned.get(&key) {
+                Some(same) => same.clone(),
+                None => self.planned(*chunk)?,
+            };
+            planned.entry(key).or_insert_with(|| statement.clone());
+            statements.push(statement);
+        }
+        Ok(Explanation {
+            table: self.model.plain_table(),
+            target: self.model.target_names(),
+            rows: self.batch.len(),
+            sent: plan.rows.len(),
+            is_sorted,
+            in_transaction: statements.len() > 1,
+            statements,
+        })
+    }
+
+    fn planned(&self, chunk: Chunk<'_>) -> Result<PlannedStatement> {
+        let nothing = || self.refused(refuse("a chunk has no conflict clause"));
+        let clause = self.clauses.get(&chunk.supplied).ok_or_else(nothing)?;
+        let statement = self.statement(chunk, &clause.conflict);
+        Ok(PlannedStatement {
+            strategy: statement.strategy(),
+            rows: chunk.rows.len(),
+            sql: sql_of::<DB>(&statement)
+                .map_err(|source| self.refused(source))?
+                .into(),
+            is_cached: chunk.recurs,
+        })
     }
 
     /// The values of a chunk, column by column, where arrays hold them. A single row
@@ -527,7 +681,8 @@ where
         'c: 'p,
     {
         let clause = self.clauses.get(&chunk.supplied);
-        if chunk.rows.len() < 2 || !clause.is_some_and(|clause| clause.has_arrays) {
+        let is_one = chunk.rows.len() < 2 && self.strategy.is_none();
+        if is_one || !clause.is_some_and(|clause| clause.has_arrays) {
             return Vec::new();
         }
         let batch = self.batch;
@@ -785,35 +940,5 @@ impl From<DieselError> for Stop {
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
         Self::Failed(error)
-    }
-}
-
-/// Reports how far a call has come.
-struct ProgressReport {
-    progress: Progress,
-    chunks: usize,
-}
-
-impl ProgressReport {
-    fn new(total: usize, chunks: usize) -> Self {
-        Self {
-            progress: Progress { rows: 0, total },
-            chunks,
-        }
-    }
-
-    /// One more chunk has been sent.
-    fn sent(&mut self, chunk: &Chunk<'_>, options: &mut Options<'_>) {
-        let Progress { rows, total } = &mut self.progress;
-        self.chunks -= 1;
-        // The last one covers rows that need not be sent.
-        *rows = if self.chunks == 0 {
-            *total
-        } else {
-            *rows + chunk.rows.len()
-        };
-        if let Some(report) = &mut options.progress {
-            report(self.progress);
-        }
     }
 }

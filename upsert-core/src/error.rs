@@ -98,6 +98,15 @@ pub enum Error {
         /// Where it happened.
         place: Box<Place>,
     },
+    /// The call said [`commit_every`](crate::UpsertStream::commit_every), and has failed
+    /// after a commit.
+    Interrupted {
+        /// How many rows are in the table, the first ones of the input; the others are
+        /// not.
+        committed: usize,
+        /// What has failed.
+        source: Box<Error>,
+    },
     /// Any other error of the database or of Diesel while rows were written.
     Statement {
         /// Where it happened.
@@ -169,6 +178,35 @@ impl Place {
         }
     }
 
+    /// The rows that share a key, for each key that is repeated.
+    fn show_repeated(&self, groups: &[Vec<usize>], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} in the input for `{}` on conflict ({}): the rows ",
+            if groups.len() == 1 {
+                "a conflict key is repeated".to_owned()
+            } else {
+                format!("{} conflict keys are repeated", groups.len())
+            },
+            self.table,
+            self.target.join(", "),
+        )?;
+        for (i, group) in groups.iter().take(3).enumerate() {
+            if i > 0 {
+                f.write_str("; ")?;
+            }
+            let shown: Vec<_> = group.iter().take(8).map(usize::to_string).collect();
+            f.write_str(&shown.join(", "))?;
+            if group.len() > 8 {
+                f.write_str(", ..")?;
+            }
+        }
+        if groups.len() > 3 {
+            f.write_str("; ..")?;
+        }
+        f.write_str(": remove the repeated rows, or choose another policy with `on_duplicate(..)`")
+    }
+
     /// The predicate as it stands behind a target.
     fn where_predicate(&self) -> String {
         match &self.predicate {
@@ -214,35 +252,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoUniqueIndex { place, .. } => place.advise_index(f),
-            Self::RepeatedKey { place, groups } => {
-                write!(
-                    f,
-                    "{} in the input for `{}` on conflict ({}): the rows ",
-                    if groups.len() == 1 {
-                        "a conflict key is repeated".to_owned()
-                    } else {
-                        format!("{} conflict keys are repeated", groups.len())
-                    },
-                    place.table,
-                    place.target.join(", "),
-                )?;
-                for (i, group) in groups.iter().take(3).enumerate() {
-                    if i > 0 {
-                        f.write_str("; ")?;
-                    }
-                    let shown: Vec<_> = group.iter().take(8).map(usize::to_string).collect();
-                    f.write_str(&shown.join(", "))?;
-                    if group.len() > 8 {
-                        f.write_str(", ..")?;
-                    }
-                }
-                if groups.len() > 3 {
-                    f.write_str("; ..")?;
-                }
-                f.write_str(
-                    ": remove the repeated rows, or choose another policy with `on_duplicate(..)`",
-                )
-            }
+            Self::RepeatedKey { place, groups } => place.show_repeated(groups, f),
             Self::OtherUniqueIndex { place, index, .. } => {
                 write!(
                     f,
@@ -304,6 +314,11 @@ impl fmt::Display for Error {
                  conflict key, as a column of the key is NULL or not supplied, or stored otherwise \
                  than it was bound, or a trigger drops the row: give the row its key as it is \
                  stored, or write it without `returning(..)`",
+            ),
+            Self::Interrupted { committed, source } => write!(
+                f,
+                "{source}; the first {committed} rows of the input are committed, the others are \
+                 not: to go on, skip them",
             ),
             Self::Statement { place, source } => {
                 write!(f, "upsert into {place}: {}", Redacted(source))
@@ -387,6 +402,7 @@ impl fmt::Debug for Error {
             Self::TooManyColumns { .. } => "TooManyColumns",
             Self::StatementTooLarge { .. } => "StatementTooLarge",
             Self::NoRow { .. } => "NoRow",
+            Self::Interrupted { .. } => "Interrupted",
             Self::Statement { .. } => "Statement",
             Self::Connection(_) => "Connection",
         };
@@ -404,6 +420,7 @@ impl StdError for Error {
             Self::NoUniqueIndex { source, .. } | Self::StatementTooLarge { source, .. } => {
                 source.as_ref().map(|source| source as _)
             }
+            Self::Interrupted { source, .. } => source.source(),
             Self::RepeatedKey { .. }
             | Self::Refused { .. }
             | Self::TooManyColumns { .. }
@@ -425,7 +442,19 @@ impl Error {
             | Self::StatementTooLarge { place, .. }
             | Self::NoRow { place }
             | Self::Statement { place, .. } => Some(place),
+            Self::Interrupted { source, .. } => source.place(),
             Self::Refused { .. } | Self::Connection(_) => None,
+        }
+    }
+
+    /// The error of a call whose first `committed` rows stay in the table.
+    pub(crate) fn after(self, committed: usize) -> Self {
+        if committed == 0 {
+            return self;
+        }
+        Self::Interrupted {
+            committed,
+            source: Box::new(self),
         }
     }
 
@@ -489,6 +518,7 @@ impl From<Error> for DieselError {
                 source: Some(source),
                 ..
             } => source,
+            Error::Interrupted { source, .. } => Self::from(*source),
             error => Self::QueryBuilderError(Box::new(error)),
         }
     }

@@ -121,6 +121,16 @@ impl Outcome {
         self.actions.iter().filter(|it| **it == action).count()
     }
 
+    /// The numbers of rows with each action.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for action in &self.actions {
+            counts.add(*action);
+        }
+        counts
+    }
+
     /// The number of input rows.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -141,6 +151,50 @@ impl Outcome {
 
 /// The counts that are not zero: `63 inserted, 2015 updated, 5806 unchanged`.
 impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.counts().fmt(f)
+    }
+}
+
+/// How many rows were inserted, updated, unchanged and skipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Counts {
+    /// The rows that were inserted.
+    pub inserted: usize,
+    /// The rows that were updated.
+    pub updated: usize,
+    /// The rows that `skip_unchanged` left unwritten.
+    pub unchanged: usize,
+    /// The rows that `do_nothing`, a guard, a trigger or a duplicate policy left out.
+    pub skipped: usize,
+}
+
+impl Counts {
+    /// The number of rows with an action.
+    #[must_use]
+    pub fn count(&self, action: Action) -> usize {
+        match action {
+            Action::Inserted => self.inserted,
+            Action::Updated => self.updated,
+            Action::Unchanged => self.unchanged,
+            Action::Skipped => self.skipped,
+        }
+    }
+
+    /// One more row with an action.
+    pub(crate) fn add(&mut self, action: Action) {
+        *match action {
+            Action::Inserted => &mut self.inserted,
+            Action::Updated => &mut self.updated,
+            Action::Unchanged => &mut self.unchanged,
+            Action::Skipped => &mut self.skipped,
+        } += 1;
+    }
+}
+
+/// The counts that are not zero: `63 inserted, 2015 updated, 5806 unchanged`.
+impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut written = 0;
         for action in Action::ALL {

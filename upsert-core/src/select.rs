@@ -114,7 +114,7 @@ impl<'f, Q, R: Upsertable, O> UpsertFrom<'f, Q, R, O> {
         O: Overrides<'f, C::Backend>,
     {
         let mut statement = self.statement::<C::Backend>()?;
-        let mut session = BlockingSession(conn);
+        let mut session = BlockingSession::of(conn);
         now(engine::run_select(&mut session, &mut statement))
     }
 }

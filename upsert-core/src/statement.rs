@@ -9,6 +9,7 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
 
 use crate::batch::{Batch, Element, ErasedBatch, ModelBatch};
+use crate::builder::Strategy;
 use crate::dialect::{ConflictClause, Dialect, Outcomes, Report, Rows};
 use crate::error::{Error, Result, refuse};
 use crate::field::{ColumnDef, Supplied};
@@ -29,6 +30,16 @@ pub(crate) struct ChunkStatement<'s, DB, T: ?Sized> {
     /// Is the statement one of few that occur, so that Diesel may keep it
     /// prepared?
     pub(crate) recurs: bool,
+}
+
+impl<DB, T: ?Sized> ChunkStatement<'_, DB, T> {
+    pub(crate) fn strategy(&self) -> Strategy {
+        if self.arrays.is_empty() {
+            Strategy::Values
+        } else {
+            Strategy::Unnest
+        }
+    }
 }
 
 impl<DB, T> QueryFragment<DB> for ChunkStatement<'_, DB, T>
@@ -77,8 +88,11 @@ where
         if i > 0 {
             out.push_sql(", ");
         }
+        let Some(Element { row, column, .. }) = values.first() else {
+            return Err(refuse("an array without values"));
+        };
         out.push_sql("pg_catalog.unnest(");
-        batch.push_array(T::elements(values), out)?;
+        batch.push_array(*row, *column, T::elements(values), out)?;
         out.push_sql(")");
     }
     out.push_sql(")");

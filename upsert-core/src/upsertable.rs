@@ -8,10 +8,11 @@ use diesel::query_builder::{AsQuery, QueryFragment};
 
 use crate::builder::Upsert;
 use crate::dialect::Dialect;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::expression::Expressions;
 use crate::field::{FieldDef, Supplied};
 use crate::select::{SelectFields, UpsertFrom};
+use crate::stream::UpsertStream;
 use crate::target::TargetDef;
 use crate::value::ValueVisitor;
 
@@ -197,6 +198,88 @@ pub trait Upsertable: Fields + Sized {
         I::Item: Borrow<Self>,
     {
         let call: Upsert<'_, I::Item, Self> = Upsert::new(rows.into_iter().collect());
+        call.execute(conn)
+    }
+
+    /// Inserts the rows of an iterator, or updates the existing rows that have their
+    /// conflict keys, all or none, in constant memory.
+    ///
+    /// [`bulk_upsert`](Upsertable::bulk_upsert) has all rows in memory, to send them sorted.
+    /// Here at most 16 384 of them are, each of them sorted with those; all are sent in
+    /// one transaction, in which the table ends as if the rows had been upserted one by
+    /// one. [`upsert_stream`](crate::upsert_stream) has options, `commit_every` among
+    /// them.
+    ///
+    /// **Two such calls that write the same rows at the same time may deadlock on
+    /// PostgreSQL and MySQL**, as only the rows that are in memory can be sorted; the
+    /// database then fails one of them, of which nothing is in the table.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](crate::Error); nothing of the call is then in the table.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!("doctest_setup.rs");
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let conn = &mut connection();
+    /// let numbers: Vec<String> = (0..40_000).map(|i| i.to_string()).collect();
+    /// let rows = numbers.iter().map(|sku| Product { sku, name: "New" });
+    /// assert_eq!(Product::bulk_upsert_stream(conn, rows)?, 40_000);
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn bulk_upsert_stream<C, I>(conn: &mut C, rows: I) -> Result<usize>
+    where
+        C: Connection,
+        C::Backend: Dialect,
+        Self: BindFields<C::Backend>,
+        I: IntoIterator,
+        I::Item: Borrow<Self>,
+    {
+        Self::bulk_upsert_try_stream(conn, rows.into_iter().map(Ok))
+    }
+
+    /// Inserts the rows of an iterator, or updates the existing rows that have their
+    /// conflict keys, all or none, in constant memory; the first error ends the call.
+    ///
+    /// The same as [`bulk_upsert_stream`](Upsertable::bulk_upsert_stream), for rows that
+    /// are read from somewhere.
+    ///
+    /// # Errors
+    ///
+    /// The iterator's own, or any [`Error`](crate::Error); nothing of the call is then in
+    /// the table.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!("doctest_setup.rs");
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let conn = &mut connection();
+    /// let lines = ["a,Apple", "b,Bread", "a line"];
+    /// let rows = lines.iter().map(|line| match line.split_once(',') {
+    ///     Some((sku, name)) => Ok(Product { sku, name }),
+    ///     None => Err(format!("no comma in `{line}`").into()),
+    /// });
+    /// let written: Result<usize, Box<dyn std::error::Error>> =
+    ///     Product::bulk_upsert_try_stream(conn, rows);
+    /// assert_eq!(written.unwrap_err().to_string(), "no comma in `a line`");
+    /// assert_eq!(products::table.count().get_result::<i64>(conn)?, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn bulk_upsert_try_stream<C, I, B, E>(conn: &mut C, rows: I) -> core::result::Result<usize, E>
+    where
+        C: Connection,
+        C::Backend: Dialect,
+        Self: BindFields<C::Backend>,
+        I: IntoIterator<Item = core::result::Result<B, E>>,
+        B: Borrow<Self>,
+        E: From<Error>,
+    {
+        let call: UpsertStream<'_, I::IntoIter, Self> = UpsertStream::new(rows.into_iter());
         call.execute(conn)
     }
 

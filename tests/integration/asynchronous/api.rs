@@ -11,8 +11,11 @@ use std::sync::LazyLock;
 use diesel::connection::Connection;
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
+pub(crate) use futures_util::stream::iter as stream;
 use tokio::runtime::{Builder, Runtime};
-pub(crate) use upsert_core::asynchronous::{Upsert, Upsertable, upsert};
+pub(crate) use upsert_core::asynchronous::{
+    Upsert, Upsertable, upsert, upsert_stream, upsert_try_stream,
+};
 
 pub(crate) type SqliteConnection =
     AsyncConnectionWrapper<SyncConnectionWrapper<diesel::SqliteConnection>>;

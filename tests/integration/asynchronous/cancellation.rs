@@ -235,7 +235,8 @@ on_every_database! {
             kind: Call,
             pool: &impl Get<AsyncConn>,
         ) {
-            for wait in 0.. {
+            let mut wait = 0;
+            for call_number in 0.. {
                 tokio::task::block_in_place(|| reset(&mut database.conn));
                 let mut conn = pool.get_conn().await;
                 let dropped = dropped_at(wait, call(&mut conn, kind)).await;
@@ -250,10 +251,15 @@ on_every_database! {
                 if let Some(result) = dropped {
                     result.unwrap();
                     assert_eq!(table, after(), "{kind:?} {wait}");
-                    // A statement may be done before it is looked at.
-                    assert!(wait > 1 || kind == Call::From, "{kind:?} did not wait");
-                    break;
+                    // On a machine with little to spare, every statement may be done before it
+                    // is looked at.
+                    if wait > 1 || kind == Call::From {
+                        break;
+                    }
+                    assert!(call_number < 100, "{kind:?} did not wait");
+                    continue;
                 }
+                wait += 1;
                 assert!(table == before() || table == after(), "{kind:?} {wait}: {table:?}");
                 let next = conn.transaction(async |conn| {
                     let next = counters::table.filter(counters::id.eq(1000));

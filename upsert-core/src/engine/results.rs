@@ -11,7 +11,7 @@ use std::sync::Arc;
 use diesel::result::Error as DieselError;
 
 use super::probe::Matching;
-use super::{Call, Chunk, Limits, Needs, Order, ProgressReport, Stop, begin, end};
+use super::{Call, Chunk, Limits, Needs, Order, Stop, begin, end};
 use crate::batch::ErasedBatch;
 use crate::builder::Options;
 use crate::dialect::{ConflictClause, KeyLookup, Outcomes, Report};
@@ -24,6 +24,7 @@ use crate::returning::{Slot, Wanted};
 use crate::session::{LoadSession, LoadsFrom};
 use crate::sql::{mentions, placeholder, sql_of, without_quotes};
 use crate::statement::BatchRows;
+use crate::trace;
 
 mod alone;
 mod foreseen;
@@ -51,6 +52,23 @@ where
     T: ErasedBatch<S::Backend> + ?Sized,
     E: LoadsFrom<S, U>,
 {
+    let sent = send(session, batch, model, options, returning, wanted);
+    trace::call(&model.table, batch.len(), sent).await
+}
+
+async fn send<S, T, E, U>(
+    session: &mut S,
+    batch: &T,
+    model: &Model<'_, S::Backend>,
+    options: &mut Options<'_>,
+    returning: &E,
+    wanted: Wanted,
+) -> Result<Vec<Slot<U>>>
+where
+    S: LoadSession,
+    T: ErasedBatch<S::Backend> + ?Sized,
+    E: LoadsFrom<S, U>,
+{
     let sql = sql_of::<S::Backend>(returning)
         .map_err(|source| Error::of_building(model.plain_table(), source))?;
     let needs = Needs {
@@ -64,15 +82,12 @@ where
     // A note of a row copies those before it.
     limits.rows = limits.rows.min(MAX_NOTED_ROWS);
     let sorts = call.may_sort(session, &mut limits).await?;
+    trace::is_sorted(sorts);
     // Something of the table makes keys equal.
     let is_obstructed = !sorts && call.order(limits) == Order::Ask;
     let mut attempt = Attempt::default();
     loop {
-        let plan = if sorts && !attempt.halves {
-            call.input().sorted(call.selected.clone())
-        } else {
-            call.input().as_given(call.selected.clone())
-        };
+        let plan = call.plan(sorts && !attempt.halves);
         let mut results = Results {
             call: &call,
             returning,
@@ -166,10 +181,12 @@ where
         S: LoadSession<Backend = DB>,
         E: LoadsFrom<S, U>,
     {
-        let mut report = ProgressReport::new(self.call.batch.len(), chunks.len());
+        let progress = &mut options.progress;
+        progress.begin(self.call.batch.len(), chunks.len());
         for chunk in chunks {
             self.send(session, *chunk).await?;
-            report.sent(chunk, options);
+            let actions = chunk.rows.iter().map(|row| self.slots[*row].action);
+            progress.sent(chunk.rows.len(), actions.filter(|_| self.wanted.action));
         }
         for chunk in left_out {
             self.read_left_out(session, *chunk).await?;

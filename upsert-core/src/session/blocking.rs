@@ -14,12 +14,20 @@ use crate::returning::{Loads, Number};
 use crate::statement::ResultQuery;
 
 /// A blocking connection.
-pub(crate) struct BlockingSession<'c, C>(pub(crate) &'c mut C);
+pub(crate) struct BlockingSession<'c, C: Connection> {
+    conn: &'c mut C,
+    /// The transactions and savepoints that are open.
+    depth: usize,
+}
 
-impl<C> BlockingSession<'_, C>
+impl<'c, C> BlockingSession<'c, C>
 where
     C: Connection<Backend: Dialect>,
 {
+    pub(crate) fn of(conn: &'c mut C) -> Self {
+        Self { conn, depth: 0 }
+    }
+
     /// Begins the transaction that the dialect asks for, in place of the one
     /// that Diesel has just begun, which holds no lock yet.
     fn begin_again(&mut self) -> QueryResult<()> {
@@ -27,18 +35,29 @@ where
         if begin == BEGIN {
             return Ok(());
         }
-        let result = self.0.batch_execute(&format!("COMMIT; {begin}"));
+        let result = self.conn.batch_execute(&format!("COMMIT; {begin}"));
         if result.is_err() {
             // Diesel will roll back, and expects a transaction to be there. Some
             // of its versions see by themselves that there is none, others do
             // not.
-            if is_in_transaction(self.0)? {
-                self.0.batch_execute(BEGIN)?;
+            if is_in_transaction(self.conn)? {
+                self.conn.batch_execute(BEGIN)?;
             } else {
-                C::TransactionManager::begin_transaction(self.0)?;
+                C::TransactionManager::begin_transaction(self.conn)?;
             }
         }
         result
+    }
+}
+
+impl<C: Connection> Drop for BlockingSession<'_, C> {
+    /// Rolls back what is open if the caller's code has panicked: an iterator of rows, or
+    /// a value that is written.
+    fn drop(&mut self) {
+        for _ in 0..self.depth {
+            // Diesel's status of the connection says where it cannot be rolled back.
+            let _ = C::TransactionManager::rollback_transaction(self.conn);
+        }
     }
 }
 
@@ -52,36 +71,39 @@ where
         &mut self,
         query: &dyn QueryFragment<C::Backend>,
     ) -> impl Future<Output = QueryResult<usize>> {
-        ready(self.0.execute_returning_count(&Executed(query)))
+        ready(self.conn.execute_returning_count(&Executed(query)))
     }
 
     fn batch_execute(&mut self, sql: &str) -> impl Future<Output = QueryResult<()>> {
-        ready(self.0.batch_execute(sql))
+        ready(self.conn.batch_execute(sql))
     }
 
     fn is_in_transaction(&mut self) -> QueryResult<bool> {
-        is_in_transaction(self.0)
+        is_in_transaction(self.conn)
     }
 
     async fn begin(&mut self) -> QueryResult<()> {
-        let is_outermost = !is_in_transaction(self.0)?;
-        C::TransactionManager::begin_transaction(self.0)?;
+        let is_outermost = !is_in_transaction(self.conn)?;
+        C::TransactionManager::begin_transaction(self.conn)?;
+        self.depth += 1;
         if !is_outermost {
             return Ok(());
         }
         let begun = self.begin_again();
         if begun.is_err() {
-            C::TransactionManager::rollback_transaction(self.0)?;
+            return self.rollback().await.and(begun);
         }
         begun
     }
 
     async fn commit(&mut self) -> QueryResult<()> {
-        C::TransactionManager::commit_transaction(self.0)
+        self.depth -= 1;
+        C::TransactionManager::commit_transaction(self.conn)
     }
 
     async fn rollback(&mut self) -> QueryResult<()> {
-        C::TransactionManager::rollback_transaction(self.0)
+        self.depth -= 1;
+        C::TransactionManager::rollback_transaction(self.conn)
     }
 }
 
@@ -93,7 +115,7 @@ where
         &mut self,
         query: &dyn QueryFragment<C::Backend>,
     ) -> impl Future<Output = QueryResult<Vec<Texts>>> {
-        ready(load_texts(self.0, query))
+        ready(load_texts(self.conn, query))
     }
 }
 
@@ -114,7 +136,7 @@ where
         query: &dyn QueryFragment<C::Backend>,
         session: &mut BlockingSession<'_, C>,
     ) -> impl Future<Output = QueryResult<Vec<(Number, U)>>> {
-        ready(E::load(query, session.0))
+        ready(E::load(query, session.conn))
     }
 }
 

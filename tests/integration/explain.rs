@@ -1,0 +1,150 @@
+//! What a call says that it would do is what it does.
+
+use diesel::prelude::*;
+use upsert_core::{Duplicates, Error, Strategy};
+
+use crate::api::{Upsertable, upsert, wait};
+use crate::support::{Event, Recorder, on_every_database};
+
+diesel::table! {
+    levels (id) {
+        id -> Integer,
+        value -> Integer,
+        level -> Integer,
+    }
+}
+
+const CREATE: &str = "CREATE TABLE levels (id INTEGER NOT NULL PRIMARY KEY, \
+     value INTEGER NOT NULL, level INTEGER NOT NULL DEFAULT 7)";
+
+/// Has two shapes.
+#[derive(Debug, Clone, Upsertable)]
+#[diesel(table_name = levels)]
+struct Level {
+    #[conflict_key]
+    id: i32,
+    #[on_conflict(add)]
+    value: i32,
+    #[on_conflict(update)]
+    level: Option<i32>,
+}
+
+/// Only the last row with a key is sent.
+#[derive(Debug, Clone, Upsertable)]
+#[diesel(table_name = levels)]
+#[upsert(update_all)]
+struct Value {
+    #[conflict_key]
+    id: i32,
+    value: i32,
+}
+
+on_every_database! {
+    shared {
+        fn table(conn: &mut Conn) -> Vec<(i32, i32, i32)> {
+            levels::table.order(levels::id).load(conn).unwrap()
+        }
+
+        /// The statements that insert, among those since the last time.
+        fn inserts(recorder: &Recorder) -> Vec<String> {
+            let events = recorder.take().into_iter();
+            let sql = events.filter_map(|event| match event {
+                Event::Query(sql) => Some(sql),
+                _ => None,
+            });
+            sql.filter(|sql| sql.starts_with("INSERT")).collect()
+        }
+    }
+
+    #[test]
+    fn a_call_does_what_it_says(database) {
+        database.run(CREATE);
+        let conn = &mut database.conn;
+        let recorder = Recorder::of(conn);
+        let shapes: [fn(i32) -> Option<i32>; 2] = [|_| None, |id| (id % 3 == 0).then_some(id)];
+        let strategies = [None, Some(Strategy::Values), Some(Strategy::Unnest)];
+        for strategy in strategies {
+            if strategy == Some(Strategy::Unnest) && !system::SYSTEM.is_postgres() {
+                continue;
+            }
+            for (count, chunk_size, shape) in [
+                (1, None, shapes[0]),
+                (2, None, shapes[0]),
+                (300, None, shapes[1]),
+                (300, Some(7), shapes[0]),
+                (9000, None, shapes[0]),
+            ] {
+                let rows: Vec<_> = (0..count)
+                    .map(|i| i * 7919 % count)
+                    .map(|id| Level { id, value: 1, level: shape(id) })
+                    .collect();
+                macro_rules! call {
+                    () => {{
+                        let mut call = upsert(&rows);
+                        if let Some(strategy) = strategy {
+                            call = call.strategy(strategy);
+                        }
+                        match chunk_size {
+                            Some(rows) => call.chunk_size(rows),
+                            None => call,
+                        }
+                    }};
+                }
+                let explanation = wait(call!().explain(conn)).unwrap();
+                assert_eq!(inserts(&recorder), [""; 0]);
+                assert_eq!(table(conn), []);
+                let written = wait(call!().execute(conn)).unwrap();
+                let sent = inserts(&recorder);
+                let said: Vec<_> = explanation.statements.iter().map(|it| &*it.sql).collect();
+                assert!(said == sent, "{strategy:?} {count} {chunk_size:?}: {explanation}");
+                let rows = usize::try_from(count).unwrap();
+                assert_eq!(written, rows);
+                assert_eq!((explanation.rows, explanation.sent), (rows, rows));
+                assert_eq!(explanation.statements.iter().map(|it| it.rows).sum::<usize>(), rows);
+                assert!(explanation.is_sorted || sent.len() == 1);
+                assert_eq!(explanation.in_transaction, sent.len() > 1);
+                let is_so = |it: Strategy| strategy.is_none_or(|strategy| strategy == it);
+                assert!(explanation.statements.iter().all(|it| is_so(it.strategy)));
+                diesel::delete(levels::table).execute(conn).unwrap();
+                recorder.take();
+            }
+        }
+    }
+
+    #[test]
+    fn rows_that_are_not_sent(database) {
+        database.run(CREATE);
+        let conn = &mut database.conn;
+        let rows: Vec<_> = (0..10).map(|i| Value { id: i % 4, value: i }).collect();
+        let explanation = wait(upsert(&rows).chunk_size(3).explain(conn)).unwrap();
+        assert_eq!((explanation.rows, explanation.sent), (10, 4));
+        let explanation = wait(upsert(&rows[..0]).explain(conn)).unwrap();
+        assert_eq!((explanation.rows, explanation.statements.len()), (0, 0));
+        let shown = explanation.to_string();
+        assert_eq!(shown, "upsert into `levels` on conflict (id): 0 of 0 rows, as given");
+        let repeated = upsert(&rows).on_duplicate(Duplicates::Reject).explain(conn);
+        assert!(matches!(wait(repeated), Err(Error::RepeatedKey { .. })));
+    }
+
+    #[test]
+    fn a_strategy_that_cannot_send_the_rows(database) {
+        database.run(CREATE);
+        let conn = &mut database.conn;
+        let rows = [Value { id: 1, value: 1 }, Value { id: 2, value: 1 }];
+        let call = || upsert(&rows).strategy(Strategy::Unnest);
+        let refused = |result: upsert_core::Result<()>, why: &str| {
+            let error = result.unwrap_err();
+            assert!(matches!(error, Error::Refused { .. }), "{error:?}");
+            let shown = error.to_string();
+            assert!(shown.contains("`strategy(Strategy::Unnest)` cannot send"), "{shown}");
+            assert!(shown.contains(why), "{shown}");
+        };
+        if system::SYSTEM.is_postgres() {
+            let outcome = wait(call().outcome(conn)).map(drop);
+            refused(outcome, "`outcome` and `returning` number the rows");
+        } else {
+            refused(wait(call().execute(conn)).map(drop), "the database has no arrays");
+        }
+        assert_eq!(table(conn), []);
+    }
+}

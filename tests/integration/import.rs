@@ -1,0 +1,165 @@
+//! Rows from CSV files and from files of JSON lines.
+
+use std::error::Error as StdError;
+use std::io::{self, Read};
+
+use diesel::prelude::*;
+use serde::Deserialize;
+use upsert_core::import::{self, ImportError};
+use upsert_core::{Upsertable, upsert_try_stream};
+
+use crate::support::on_every_database;
+
+diesel::table! {
+    parts (id) {
+        id -> Integer,
+        name -> Text,
+        price -> Nullable<Double>,
+    }
+}
+
+const CREATE: &str = "CREATE TABLE parts (id INTEGER NOT NULL PRIMARY KEY, \
+     name VARCHAR(40) NOT NULL, price DOUBLE PRECISION)";
+
+#[derive(Debug, Deserialize, Upsertable)]
+#[diesel(table_name = parts)]
+struct Part {
+    #[conflict_key]
+    id: i32,
+    #[on_conflict(update)]
+    name: String,
+    #[on_conflict(update)]
+    price: Option<f64>,
+}
+
+type Row = (i32, String, Option<f64>);
+
+fn row(id: i32, name: &str, price: Option<f64>) -> Row {
+    (id, name.to_owned(), price)
+}
+
+/// A reader that fails behind its text.
+struct Failing<'t>(&'t [u8]);
+
+impl Read for Failing<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.0.read(buffer)? {
+            0 => Err(io::Error::other("the disk is gone")),
+            count => Ok(count),
+        }
+    }
+}
+
+on_every_database! {
+    shared {
+        fn table(conn: &mut Conn) -> Vec<Row> {
+            parts::table.order(parts::id).load(conn).unwrap()
+        }
+    }
+
+    #[test]
+    fn a_csv_file(database) {
+        database.run(CREATE);
+        let conn = &mut database.conn;
+        let file = "price,id,name\n1.5,1,bolt\n,2,\"nut, \"\"big\"\"\nand round\"\n2.5,1,screw\n";
+        let written = Part::bulk_upsert_try_stream(conn, import::csv::<Part, _>(file.as_bytes())).unwrap();
+        assert_eq!(written, 3);
+        let nut = "nut, \"big\"\nand round";
+        assert_eq!(table(conn), [row(1, "screw", Some(2.5)), row(2, nut, None)]);
+
+        let mut reader = csv::ReaderBuilder::new();
+        reader.delimiter(b';').has_headers(false);
+        let reader = reader.from_reader("3;washer;0.1\n".as_bytes());
+        assert_eq!(Part::bulk_upsert_try_stream(conn, import::csv_from::<Part, _>(reader)).unwrap(), 1);
+        assert_eq!(table(conn)[2], row(3, "washer", Some(0.1)));
+    }
+
+    #[test]
+    fn a_file_of_json_lines(database) {
+        database.run(CREATE);
+        let conn = &mut database.conn;
+        let file = "{\"id\": 1, \"name\": \"bolt\", \"price\": 1.5}\r\n\n \n{\"name\": \"nut\", \"id\": 2}";
+        let written = Part::bulk_upsert_try_stream(conn, import::ndjson::<Part, _>(file.as_bytes())).unwrap();
+        assert_eq!(written, 2);
+        assert_eq!(table(conn), [row(1, "bolt", Some(1.5)), row(2, "nut", None)]);
+    }
+
+    #[test]
+    fn a_line_that_is_no_row_ends_the_call(database) {
+        database.run(CREATE);
+        let conn = &mut database.conn;
+        let bad_csv: [(&[u8], u64, Option<&str>); 3] = [
+            (b"id,name,price\n1,\"a\nb\",1\n2,b,secret\n", 4, Some("price")),
+            (b"id,name,price\n1,a,1\n2,b\n", 3, None),
+            (b"id,name,price\n1,a,1\n2,\xff,1\n", 3, None),
+        ];
+        for (file, number, name) in bad_csv {
+            let error = Part::bulk_upsert_try_stream(conn, import::csv::<Part, _>(file)).unwrap_err();
+            let ImportError::Line { line, column, .. } = &error else { panic!("{error:?}") };
+            let at = (*line, column.as_deref());
+            assert_eq!(at, (number, name), "{error:?}: {:?}", error.source());
+            assert!(!format!("{error} {error:?}").contains("secret"));
+            assert_eq!(table(conn), []);
+        }
+        let bad_json: [&[u8]; 3] = [
+            b"{\"id\": 1, \"name\": \"a\"}\n{\"id\": \"secret\"}",
+            b"{\"id\": 1, \"name\": \"a\"}\n{\"id\": 2, \"name\": \"\xff\"}\n",
+            b"\n[2",
+        ];
+        for file in bad_json {
+            let error = Part::bulk_upsert_try_stream(conn, import::ndjson::<Part, _>(file)).unwrap_err();
+            assert!(matches!(error, ImportError::Line { line: 2, .. }), "{error:?}");
+            assert!(!format!("{error} {error:?}").contains("secret"));
+            assert_eq!(table(conn), []);
+        }
+    }
+
+    #[test]
+    fn bad_lines_are_collected(database) {
+        database.run(CREATE);
+        let conn = &mut database.conn;
+        let mut bad = Vec::new();
+        let file = "id,name,price\n1,a,1\nx,b,1\n3,c\n4,d,\n";
+        let rows = import::csv::<Part, _>(file.as_bytes()).collect_bad(&mut bad);
+        assert_eq!(upsert_try_stream(rows).commit_every(1).execute(conn).unwrap(), 2);
+        assert_eq!(table(conn), [row(1, "a", Some(1.0)), row(4, "d", None)]);
+        let shown: Vec<_> = bad.iter().map(ToString::to_string).collect();
+        assert!(shown[0].starts_with("line 3 is not a row, because of its column `id`"), "{shown:?}");
+        assert!(shown[1].starts_with("line 4 is not a row;"), "{shown:?}");
+
+        let file = "{}\n{\"id\": 5, \"name\": \"e\"}\nnull\n";
+        let mut bad = Vec::new();
+        let rows = import::ndjson::<Part, _>(file.as_bytes()).collect_bad(&mut bad);
+        assert_eq!(Part::bulk_upsert_try_stream(conn, rows).unwrap(), 1);
+        assert_eq!(table(conn)[2], row(5, "e", None));
+        assert_eq!(bad.len(), 2);
+    }
+
+    /// A file that breaks off is not a short file.
+    #[test]
+    fn a_reader_that_fails(database) {
+        database.run(CREATE);
+        let conn = &mut database.conn;
+        let mut bad = Vec::new();
+        let csv = import::csv::<Part, _>(Failing(b"id,name,price\n1,a,1\n2,b,2\n"));
+        let result = Part::bulk_upsert_try_stream(conn, csv.collect_bad(&mut bad));
+        assert!(matches!(result, Err(ImportError::Read(_))), "{result:?}");
+        let json = import::ndjson::<Part, _>(Failing(b"{\"id\": 1, \"name\": \"a\"}\n"));
+        let result = Part::bulk_upsert_try_stream(conn, json.collect_bad(&mut bad));
+        assert!(matches!(result, Err(ImportError::Read(_))), "{result:?}");
+        assert!(bad.is_empty());
+        assert_eq!(table(conn), []);
+    }
+
+    #[test]
+    fn a_row_that_the_database_refuses(database) {
+        database.run("CREATE TABLE parts (id INTEGER NOT NULL PRIMARY KEY, \
+             name VARCHAR(40) NOT NULL, price DOUBLE PRECISION, CHECK (price >= 0))");
+        let conn = &mut database.conn;
+        let file = "id,name,price\n1,a,1\n2,b,-1\n";
+        let error = Part::bulk_upsert_try_stream(conn, import::csv::<Part, _>(file.as_bytes())).unwrap_err();
+        let ImportError::Upsert(error) = error else { panic!("{error:?}") };
+        assert!(error.place().unwrap().rows.contains(&1));
+        assert_eq!(table(conn), []);
+    }
+}

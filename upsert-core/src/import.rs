@@ -1,0 +1,277 @@
+//! Rows from files: CSV, and JSON with a value in each line.
+//!
+//! A reader becomes an iterator of rows, which
+//! [`bulk_upsert_try_stream`](crate::Upsertable::bulk_upsert_try_stream) takes. Rows are
+//! read by serde, one after the other, so that a file may be larger than memory. A
+//! compressed file is read through the reader of whoever decompresses it.
+//!
+//! ```
+//! # include!("doctest_setup.rs");
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let conn = &mut connection();
+//! use serde::Deserialize;
+//! use upsert_core::import::{self, ImportError};
+//!
+//! #[derive(Deserialize, Upsertable)]
+//! #[diesel(table_name = products)]
+//! struct Line {
+//!     #[conflict_key]
+//!     sku: String,
+//!     #[on_conflict(update)]
+//!     name: String,
+//! }
+//!
+//! let file = "sku,name\na,Apple\nb,Bread\n";
+//! let written = Line::bulk_upsert_try_stream(conn, import::csv::<Line, _>(file.as_bytes()))?;
+//! assert_eq!(written, 2);
+//!
+//! // A line that is no row ends the call, and nothing of it is in the table.
+//! let file = "{\"sku\": \"c\", \"name\": \"Cherry\"}\n{\"sku\": \"d\"}\n";
+//! let rows = || import::ndjson::<Line, _>(file.as_bytes());
+//! let error = Line::bulk_upsert_try_stream(conn, rows()).unwrap_err();
+//! assert!(matches!(error, ImportError::Line { line: 2, .. }));
+//!
+//! // Or such lines are collected, and the others written.
+//! let mut bad = Vec::new();
+//! Line::bulk_upsert_try_stream(conn, rows().collect_bad(&mut bad))?;
+//! assert_eq!(bad[0].to_string(), "line 2 is not a row; the reason is this error's source");
+//! assert_eq!(products::table.count().get_result::<i64>(conn)?, 3);
+//! # Ok(())
+//! # }
+//! ```
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io::{self, BufRead, BufReader, Read};
+use std::marker::PhantomData;
+
+use serde::de::DeserializeOwned;
+
+use crate::error::Error;
+
+/// What can go wrong while rows are read and written.
+///
+/// Its `Display` and its `Debug` show no value of a row; the reader's own message, which
+/// may quote one, is its [`source`](StdError::source).
+#[non_exhaustive]
+pub enum ImportError {
+    /// A line is not a row.
+    Line {
+        /// The number of the line, from 1. A row of several lines is named by its first
+        /// one.
+        line: u64,
+        /// The column, where the format tells.
+        column: Option<String>,
+        /// Why.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The reader has failed.
+    Read(io::Error),
+    /// The rows cannot be written.
+    Upsert(Error),
+}
+
+impl fmt::Display for ImportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line { line, column, .. } => {
+                write!(f, "line {line} is not a row")?;
+                if let Some(column) = column {
+                    write!(f, ", because of its column `{column}`")?;
+                }
+                f.write_str("; the reason is this error's source")
+            }
+            Self::Read(_) => {
+                f.write_str("the rows cannot be read; the reason is this error's source")
+            }
+            Self::Upsert(error) => error.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for ImportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let variant = match self {
+            Self::Line { .. } => "Line",
+            Self::Read(_) => "Read",
+            Self::Upsert(_) => "Upsert",
+        };
+        write!(f, "{variant}({self})")
+    }
+}
+
+impl StdError for ImportError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Line { source, .. } => Some(&**source),
+            Self::Read(source) => Some(source),
+            Self::Upsert(error) => error.source(),
+        }
+    }
+}
+
+impl From<Error> for ImportError {
+    fn from(error: Error) -> Self {
+        Self::Upsert(error)
+    }
+}
+
+/// The rows of a CSV file, whose first line names the columns.
+///
+/// [`csv_from`] takes a reader with other settings.
+pub fn csv<T: DeserializeOwned, R: Read>(reader: R) -> CsvRows<T, R> {
+    csv_from(csv::Reader::from_reader(reader))
+}
+
+/// The rows of a CSV file, from a reader of the crate `csv` with settings of its own.
+pub fn csv_from<T: DeserializeOwned, R: Read>(reader: csv::Reader<R>) -> CsvRows<T, R> {
+    CsvRows {
+        reader,
+        headers: None,
+        record: csv::StringRecord::new(),
+        row: PhantomData,
+    }
+}
+
+/// The rows of a file with a JSON value in each line. Empty lines are left out.
+pub fn ndjson<T: DeserializeOwned, R: Read>(reader: R) -> NdjsonRows<T, R> {
+    NdjsonRows {
+        reader: BufReader::new(reader),
+        text: Vec::new(),
+        line: 0,
+        row: PhantomData,
+    }
+}
+
+/// The rows of a CSV file; [`csv`] makes it.
+#[derive(Debug)]
+pub struct CsvRows<T, R> {
+    reader: csv::Reader<R>,
+    headers: Option<csv::StringRecord>,
+    record: csv::StringRecord,
+    row: PhantomData<fn() -> T>,
+}
+
+/// The rows of a file with a JSON value in each line; [`ndjson`] makes it.
+#[derive(Debug)]
+pub struct NdjsonRows<T, R> {
+    reader: BufReader<R>,
+    text: Vec<u8>,
+    line: u64,
+    row: PhantomData<fn() -> T>,
+}
+
+impl<T, R> CsvRows<T, R>
+where
+    T: DeserializeOwned,
+    R: Read,
+{
+    /// Goes on behind lines that are not rows, and appends what is wrong with them to
+    /// `bad`.
+    pub fn collect_bad(self, bad: &mut Vec<ImportError>) -> CollectBad<'_, Self> {
+        CollectBad { rows: self, bad }
+    }
+
+    fn read(&mut self) -> Result<Option<T>, csv::Error> {
+        if self.headers.is_none() && self.reader.has_headers() {
+            self.headers = Some(self.reader.headers()?.clone());
+        }
+        if !self.reader.read_record(&mut self.record)? {
+            return Ok(None);
+        }
+        self.record.deserialize(self.headers.as_ref()).map(Some)
+    }
+
+    fn error(&self, error: csv::Error) -> ImportError {
+        if matches!(error.kind(), csv::ErrorKind::Io(_)) {
+            return ImportError::Read(error.into());
+        }
+        let line = error.position().map_or(0, csv::Position::line);
+        let field = match error.kind() {
+            csv::ErrorKind::Deserialize { err, .. } => err.field(),
+            _ => None,
+        };
+        let field = field.and_then(|field| usize::try_from(field).ok());
+        let headers = self.headers.as_ref();
+        let column = field.and_then(|field| headers?.get(field).map(str::to_owned));
+        ImportError::Line {
+            line,
+            column,
+            source: error.into(),
+        }
+    }
+}
+
+impl<T, R> Iterator for CsvRows<T, R>
+where
+    T: DeserializeOwned,
+    R: Read,
+{
+    type Item = Result<T, ImportError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let row = self.read().transpose()?;
+        Some(row.map_err(|error| self.error(error)))
+    }
+}
+
+impl<T, R> NdjsonRows<T, R>
+where
+    T: DeserializeOwned,
+    R: Read,
+{
+    /// Goes on behind lines that are not rows, and appends what is wrong with them to
+    /// `bad`.
+    pub fn collect_bad(self, bad: &mut Vec<ImportError>) -> CollectBad<'_, Self> {
+        CollectBad { rows: self, bad }
+    }
+}
+
+impl<T, R> Iterator for NdjsonRows<T, R>
+where
+    T: DeserializeOwned,
+    R: Read,
+{
+    type Item = Result<T, ImportError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            self.text.clear();
+            self.line += 1;
+            match self.reader.read_until(b'\n', &mut self.text) {
+                Ok(0) => return None,
+                Ok(_) if self.text.trim_ascii().is_empty() => {}
+                Ok(_) => break,
+                Err(error) => return Some(Err(ImportError::Read(error))),
+            }
+        }
+        let row = serde_json::from_slice(&self.text);
+        Some(row.map_err(|error| ImportError::Line {
+            line: self.line,
+            column: None,
+            source: error.into(),
+        }))
+    }
+}
+
+/// Rows without the lines that are not rows; `collect_bad` makes it.
+///
+/// What the reader itself fails with is not left out.
+#[derive(Debug)]
+pub struct CollectBad<'b, I> {
+    rows: I,
+    bad: &'b mut Vec<ImportError>,
+}
+
+impl<T, I: Iterator<Item = Result<T, ImportError>>> Iterator for CollectBad<'_, I> {
+    type Item = Result<T, ImportError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match self.rows.next()? {
+                Err(error @ ImportError::Line { .. }) => self.bad.push(error),
+                row => return Some(row),
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! A call over several connections at once.
+
+use std::borrow::Borrow;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use diesel::connection::Connection;
+
+use crate::batch::{Batch, Part};
+use crate::builder::{Options, Prepared, Upsert};
+use crate::dialect::Dialect;
+use crate::engine;
+use crate::error::{Error, Result, refuse};
+use crate::overrides::Overrides;
+use crate::progress::Progress;
+use crate::session::blocking::BlockingSession;
+use crate::session::now;
+use crate::upsertable::{BindFields, Upsertable};
+
+/// The rows that one connection of a parallel call has written;
+/// [`execute_parallel`](Upsert::execute_parallel) returns them.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Partition {
+    /// The positions of its rows in the input.
+    pub rows: Vec<usize>,
+    /// How many of them were inserted or updated. After an error none of them is in the
+    /// table.
+    pub result: Result<usize>,
+}
+
+/// The report of the whole call, and how far each partition has come.
+type SharedProgress<'f> = Mutex<(Options<'f>, Vec<Progress>)>;
+
+/// The rows for each of `connections`, none of which has a key of another's.
+pub(crate) fn options_of<'s>(
+    shared: &'s SharedProgress<'_>,
+    partition: usize,
+    total: usize,
+) -> Options<'s> {
+    let mut options = {
+        let guard = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        guard.0.without_progress()
+    };
+    options.progress.set(move |progress| {
+        let mut guard = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let (options, all) = &mut *guard;
+        all[partition] = progress;
+        let mut sum = Progress {
+            total: Some(total),
+            ..progress
+        };
+        sum.rows = all.iter().map(|it| it.rows).sum();
+        sum.chunks = all.iter().map(|it| it.chunks).sum();
+        options.progress.pass_on(sum);
+    });
+    options
+}
+
+pub(crate) fn shared(options: Options<'_>, partitions: usize) -> SharedProgress<'_> {
+    Mutex::new((options, vec![Progress::default(); partitions]))
+}
+
+pub(crate) fn no_connections(table: String) -> Error {
+    let why = "`execute_parallel` needs at least one connection";
+    Error::of_building(table, refuse(why))
+}
+
+impl<B, R, O> Upsert<'_, B, R, O>
+where
+    B: Borrow<R> + Send + Sync,
+    R: Upsertable<Converted: Send + Sync>,
+{
+    /// Sends the rows over several connections at once, each in a thread and a transaction
+    /// of its own, and says of each what it did.
+    ///
+    /// **It is not all or nothing**: the rows of one connection are. Rows are divided by
+    /// their conflict key, so that no two connections write the same row; they do not
+    /// wait for each other, unless another unique index or a foreign key makes them.
+    /// Where only the database can say which keys are equal (see the README's limits), one
+    /// connection writes them all.
+    ///
+    /// It pays on a server with idle cores, for a hundred thousand rows and more. SQLite has
+    /// one writer at a time.
+    ///
+    /// ```no_run
+    /// # include!("doctest_setup.rs");
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let rows: Vec<Product> = Vec::new();
+    /// use upsert_core::upsert;
+    ///
+    /// # let pool = vec![()];
+    /// # let connect = |_: &()| SqliteConnection::establish("test.sqlite3");
+    /// let mut connections = pool.iter().map(connect).collect::<Result<Vec<_>, _>>()?;
+    /// for partition in upsert(&rows).execute_parallel(&mut connections)? {
+    ///     match partition.result {
+    ///         Ok(written) => println!("{written} rows"),
+    ///         Err(error) => println!("{} rows are to be sent again: {error}", partition.rows.len()),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`] that is found before rows are sent; then nothing of the call is in the
+    /// table. An error of a partition is its `result`.
+    pub fn execute_parallel<'o, C>(self, connections: &mut [C]) -> Result<Vec<Partition>>
+    where
+        C: Connection,
+        C::Backend: Dialect,
+        R: BindFields<C::Backend>,
+        O: Overrides<'o, C::Backend>,
+    {
+        let Prepared {
+            batch,
+            model,
+            mut options,
+        } = self.prepared::<C::Backend>()?;
+        let batch: &(dyn Batch<C::Backend> + Send + Sync) = &batch;
+        let count = connections.len();
+        let rows = match connections.first_mut() {
+            Some(first) => {
+                let session = &mut BlockingSession::of(first);
+                now(engine::partition(
+                    session,
+                    batch,
+                    &model,
+                    &mut options,
+                    count,
+                ))?
+            }
+            None => return Err(no_connections(model.plain_table())),
+        };
+        let (model, total) = (&model, batch.len());
+        let shared = &shared(options, rows.len());
+        let write = |conn: &mut C, partition: usize, rows: Vec<usize>| {
+            let part = Part { batch, rows };
+            let erased: &(dyn Batch<C::Backend> + Send + Sync) = &part;
+            let mut options = options_of(shared, partition, total);
+            let session = &mut BlockingSession::of(conn);
+            let result = now(engine::run(session, erased, model, &mut options));
+            Partition {
+                rows: part.rows,
+                result,
+            }
+        };
+        let partitions = rows.into_iter().zip(connections).enumerate();
+        Ok(thread::scope(|scope| {
+            let spawn = |(i, (rows, conn))| scope.spawn(move || write(conn, i, rows));
+            let threads: Vec<_> = partitions.map(spawn).collect();
+            let join = |thread: thread::ScopedJoinHandle<'_, Partition>| {
+                thread
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            threads.into_iter().map(join).collect()
+        }))
+    }
+}
