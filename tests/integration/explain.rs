@@ -20,7 +20,7 @@ const CREATE: &str = "CREATE TABLE levels (id INTEGER NOT NULL PRIMARY KEY, \
 /// Has two shapes.
 #[derive(Debug, Clone, Upsertable)]
 #[diesel(table_name = levels)]
-struct Level {
+struct Player {
     #[conflict_key]
     id: i32,
     #[on_conflict(add)]
@@ -76,7 +76,7 @@ on_every_database! {
             ] {
                 let rows: Vec<_> = (0..count)
                     .map(|i| i * 7919 % count)
-                    .map(|id| Level { id, value: 1, level: shape(id) })
+                    .map(|id| Player { id, value: 1, level: shape(id) })
                     .collect();
                 macro_rules! call {
                     () => {{

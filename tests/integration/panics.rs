@@ -55,6 +55,8 @@ fn task(id: i32, is_well: bool) -> Task {
 
 on_every_database! {
     shared {
+        type Call = fn(&mut Conn);
+
         fn table(conn: &mut Conn) -> Vec<(i32, String)> {
             tasks::table.order(tasks::id).load(conn).unwrap()
         }
@@ -65,7 +67,6 @@ on_every_database! {
         database.run(CREATE);
         let mut other = database.connect();
         let conn = &mut database.conn;
-        type Call = fn(&mut Conn);
         let calls: [(&str, Call); 4] = [
             ("a value", |conn| {
                 let rows: Vec<_> = (0..10).map(|id| task(id, id != 7)).collect();
