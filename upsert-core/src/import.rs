@@ -143,7 +143,7 @@ pub fn ndjson<T: DeserializeOwned, R: Read>(reader: R) -> NdjsonRows<T, R> {
     }
 }
 
-/// The rows of a CSV file; [`csv`] makes it.
+/// The rows of a CSV file; [`csv`](fn@csv) makes it.
 #[derive(Debug)]
 pub struct CsvRows<T, R> {
     reader: csv::Reader<R>,
