@@ -158,7 +158,7 @@ on_every_database! {
         let conn = &mut database.conn;
         let file = "id,name,price\n1,a,1\n2,b,-1\n";
         let error = Part::bulk_upsert_try_stream(conn, import::csv::<Part, _>(file.as_bytes())).unwrap_err();
-        let ImportError::Upsert(error) = error else { panic!("{error:?}") };
+        let ImportError::Write(error) = error else { panic!("{error:?}") };
         assert!(error.place().unwrap().rows.contains(&1));
         assert_eq!(table(conn), []);
     }

@@ -68,7 +68,7 @@ pub enum ImportError {
     /// The reader has failed.
     Read(io::Error),
     /// The rows cannot be written.
-    Upsert(Error),
+    Write(Error),
 }
 
 impl fmt::Display for ImportError {
@@ -84,7 +84,7 @@ impl fmt::Display for ImportError {
             Self::Read(_) => {
                 f.write_str("the rows cannot be read; the reason is this error's source")
             }
-            Self::Upsert(error) => error.fmt(f),
+            Self::Write(error) => error.fmt(f),
         }
     }
 }
@@ -94,7 +94,7 @@ impl fmt::Debug for ImportError {
         let variant = match self {
             Self::Line { .. } => "Line",
             Self::Read(_) => "Read",
-            Self::Upsert(_) => "Upsert",
+            Self::Write(_) => "Write",
         };
         write!(f, "{variant}({self})")
     }
@@ -105,14 +105,14 @@ impl StdError for ImportError {
         match self {
             Self::Line { source, .. } => Some(&**source),
             Self::Read(source) => Some(source),
-            Self::Upsert(error) => error.source(),
+            Self::Write(error) => error.source(),
         }
     }
 }
 
 impl From<Error> for ImportError {
     fn from(error: Error) -> Self {
-        Self::Upsert(error)
+        Self::Write(error)
     }
 }
 
