@@ -320,7 +320,7 @@ mod on_postgres_only {
         let recorder = Recorder::of(conn);
         assert_eq!(upsert(counters(0..3, 1)).execute(conn).unwrap(), 3);
         let expected = "INSERT INTO \"counters\" (\"id\", \"value\") \
-             SELECT * FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) \
+             SELECT pg_catalog.unnest($1), pg_catalog.unnest($2) \
              ON CONFLICT (\"id\") DO UPDATE SET \"value\" = excluded.\"value\"";
         assert_eq!(recorder.take_upserts(), [expected]);
         assert_eq!(rows(conn), [(0, 1, 7), (1, 1, 7), (2, 1, 7)]);

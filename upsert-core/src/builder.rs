@@ -123,8 +123,8 @@ pub enum Strategy {
     /// A parameter for each value: `VALUES (?, ?), (?, ?)`. On every database, for every
     /// column.
     Values,
-    /// One array for each column: `SELECT * FROM ROWS FROM (unnest($1), unnest($2))`. On
-    /// PostgreSQL, for columns of its own types that are neither arrays nor records.
+    /// One array for each column: `SELECT unnest($1), unnest($2)`. On PostgreSQL, for
+    /// columns of its own types that are neither arrays nor records.
     Unnest,
 }
 
