@@ -1,8 +1,8 @@
 //! What a call costs against the floor: the least that the database itself needs to write
 //! the rows.
 //!
-//! `cargo bench --bench floor --features postgres,mysql` prints the table that the README
-//! shows: 100 000 rows of 6 columns in no order, into an empty table and into one of a
+//! `cargo bench --bench floor --features postgres,mysql` prints a table:
+//! 100 000 rows of 6 columns in no order, into an empty table and into one of a
 //! million rows, of which they are some. SQLite is a file in WAL mode; the servers are those
 //! of `PG_DATABASE_URL` and `MYSQL_DATABASE_URL`, where a database is left out whose
 //! address is not set. The candidates take turns, and what is compared are the medians of
@@ -27,10 +27,12 @@ mod support;
 
 use support::{CREATE, Reading, argument, median, readings, upsert_bench};
 
+type Run<'c, C> = dyn Fn(&mut C, &[Reading]) + 'c;
+
 /// A way to write the rows.
 struct Candidate<'c, C> {
     name: &'static str,
-    run: Box<dyn Fn(&mut C, &[Reading]) + 'c>,
+    run: Box<Run<'c, C>>,
 }
 
 fn candidate<'c, C>(name: &'static str, run: impl Fn(&mut C, &[Reading]) + 'c) -> Candidate<'c, C> {

@@ -151,6 +151,21 @@ on_every_database! {
         assert_eq!(table(conn), []);
     }
 
+    /// Names that cannot be read are not a bad line, behind which there are others.
+    #[test]
+    fn a_first_line_that_cannot_be_read(database) {
+        database.run(CREATE);
+        let conn = &mut database.conn;
+        let file: &[u8] = b"id,n\xe4me,price\n1,a,1\n";
+        let mut bad = Vec::new();
+        let rows = import::csv::<Part, _>(file).collect_bad(&mut bad);
+        let result = Part::bulk_upsert_try_stream(conn, rows);
+        assert!(matches!(result, Err(ImportError::Read(_))), "{result:?}");
+        assert_eq!(import::csv::<Part, _>(file).count(), 1);
+        assert!(bad.is_empty());
+        assert_eq!(table(conn), []);
+    }
+
     #[test]
     fn a_row_that_the_database_refuses(database) {
         database.run("CREATE TABLE parts (id INTEGER NOT NULL PRIMARY KEY, \

@@ -124,6 +124,44 @@ on_every_database! {
         assert_eq!(parallel, table(&mut database.conn));
     }
 
+    /// A few rows are looked at as carefully: no single statement sees them all.
+    #[test]
+    fn few_keys_that_may_be_equal(database) {
+        let page = if system::SYSTEM.is_postgres() {
+            database.run("CREATE COLLATION folded (provider = icu, locale = 'und-u-ks-level2', \
+                 deterministic = false)");
+            "page VARCHAR(40) COLLATE folded NOT NULL PRIMARY KEY"
+        } else {
+            "page VARCHAR(40) NOT NULL PRIMARY KEY"
+        };
+        database.run(&format!("CREATE TABLE hits ({page}, count BIGINT NOT NULL, \
+             site INTEGER NOT NULL)"));
+        let conns = &mut connections(&database, 2);
+        let rows = [hit("a", 1, 1), hit("A", 1, 2)];
+        let partitions = wait(upsert(&rows).execute_parallel(conns)).unwrap();
+        for partition in &partitions {
+            assert!(partition.result.is_ok(), "{partition:?}");
+        }
+        let parallel = table(&mut database.conn);
+        diesel::delete(hits::table).execute(&mut database.conn).unwrap();
+        wait(upsert(&rows).execute(&mut database.conn)).unwrap();
+        assert_eq!(parallel, table(&mut database.conn));
+        if system::SYSTEM.is_postgres() {
+            assert_eq!((partitions.len(), parallel.len()), (1, 1));
+        }
+    }
+
+    #[test]
+    fn a_connection_in_a_transaction(database) {
+        database.run(CREATE);
+        let mut conns = connections(&database, 1);
+        let result = conns[0].transaction(|conn| {
+            wait(upsert([hit("a", 1, 1)]).execute_parallel(std::slice::from_mut(conn))).map(drop)
+        });
+        assert!(matches!(result, Err(Error::Refused { .. })), "{result:?}");
+        assert_eq!(table(&mut database.conn), []);
+    }
+
     #[test]
     fn what_is_refused_before_rows_are_sent(database) {
         database.run(CREATE);

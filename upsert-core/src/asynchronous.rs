@@ -71,6 +71,9 @@
 //! succeed. Whoever calls again may have the rows applied twice, which matters to
 //! `add` and `set`.
 //!
+//! With `commit_every` and in `execute_parallel` that holds for each of the transactions: what
+//! was committed before the drop stays.
+//!
 //! In a transaction of the caller's, only the call is undone on PostgreSQL and
 //! SQLite; on MySQL and MariaDB the transaction cannot be committed any more.
 //!
@@ -121,7 +124,7 @@ use crate::explain::Explanation;
 use crate::model::Model;
 use crate::outcome::{Action, Change, Outcome};
 use crate::overrides::{Overrides, Overriding};
-use crate::parallel::{Partition, no_connections, options_of, shared};
+use crate::parallel::{Partition, in_transaction, no_connections, options_of, shared};
 use crate::returning::{Loaded, Nothing, Number, Slot, Unread, Wanted};
 use crate::select::SelectFields;
 use crate::session::Session;
@@ -478,6 +481,14 @@ where
             } = prepared?;
             let batch: &(dyn Batch<C::Backend> + Send + Sync) = &batch;
             let count = connections.len();
+            for conn in &mut *connections {
+                let mut session = AsyncSession::of(conn).map_err(Error::Connection)?;
+                let is_in_transaction = session.is_in_transaction();
+                session.leave();
+                if is_in_transaction.map_err(Error::Connection)? {
+                    return Err(in_transaction(model.plain_table()));
+                }
+            }
             let Some(first) = connections.first_mut() else {
                 return Err(no_connections(model.plain_table()));
             };

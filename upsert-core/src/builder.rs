@@ -412,7 +412,8 @@ where
     /// What [`execute`](Upsert::execute) would do: the statements, how many rows each of
     /// them writes, and in which order.
     ///
-    /// Nothing is written. The catalog is asked what `execute` would ask it.
+    /// Nothing is written. The catalog is asked what `execute` would ask it, in a
+    /// transaction on SQLite under its write lock.
     ///
     /// ```
     /// # include!("doctest_setup.rs");

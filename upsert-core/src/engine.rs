@@ -1,7 +1,6 @@
 //! Runs a call: plans it, opens the transaction, sends the statements.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::iter;
 
 use diesel::query_builder::QueryFragment;
@@ -63,19 +62,26 @@ where
         return Ok(Vec::new());
     }
     let call = Call::<S::Backend, T>::prepare(batch, model, options, Needs::default())?;
-    let is_sorted = call
-        .may_sort(session, &mut Limits::of::<S::Backend>())
-        .await?;
-    let is_known = is_sorted && call.keys.trust != Trust::None && model.comparison.knows_equal();
-    let count = if is_known { connections } else { 1 };
-    let mut partitions = vec![Vec::with_capacity(batch.len() / count); count];
-    for row in 0..batch.len() {
-        let mut hasher = DefaultHasher::new();
-        call.keys.class(row).hash(&mut hasher);
-        let partition = hasher.finish() % u64::try_from(count).unwrap_or(1);
-        partitions[usize::try_from(partition).unwrap_or(0)].push(row);
+    // However few rows there are: the database sees only those of one connection together.
+    let limits = &mut Limits::of::<S::Backend>();
+    let may_sort = call.look(session, Order::Ask, limits).await?;
+    let mut rows: Vec<usize> = (0..batch.len()).collect();
+    if !may_sort || call.keys.trust == Trust::None || !model.comparison.knows_equal() {
+        return Ok(vec![rows]);
     }
-    partitions.retain(|rows| !rows.is_empty());
+    // Neighbours stay together: InnoDB locks the gaps between them.
+    rows.sort_by_key(|row| call.keys.class(*row));
+    let size = rows.len().div_ceil(connections);
+    let mut partitions: Vec<Vec<usize>> = vec![Vec::with_capacity(size)];
+    for same in rows.chunk_by(|a, b| call.keys.class(*a) == call.keys.class(*b)) {
+        match partitions.last_mut() {
+            Some(last) if last.len() < size => last.extend(same),
+            _ => partitions.push(same.to_vec()),
+        }
+    }
+    for rows in &mut partitions {
+        rows.sort_unstable();
+    }
     Ok(partitions)
 }
 
@@ -197,7 +203,7 @@ where
             Err(Repeated(groups)) => {
                 return Err(Error::RepeatedKey {
                     place: call.place(&groups.concat()),
-                    groups,
+                    groups: groups.iter().map(|rows| call.positions(rows)).collect(),
                 });
             }
         };
@@ -295,8 +301,12 @@ where
     // Errors hold it in a box, to be small.
     #[allow(clippy::unnecessary_box_returns)]
     fn place(&self, rows: &[usize]) -> Box<Place> {
-        let rows = rows.iter().map(|row| self.batch.position(*row));
-        place(self.model, rows.collect())
+        place(self.model, self.positions(rows))
+    }
+
+    /// The positions in the input of rows of the batch.
+    fn positions(&self, rows: &[usize]) -> Vec<usize> {
+        rows.iter().map(|row| self.batch.position(*row)).collect()
     }
 
     async fn run<S>(&self, session: &mut S, options: &mut Options<'_>) -> Result<usize>
@@ -337,7 +347,14 @@ where
     where
         S: Session<Backend = DB>,
     {
-        let order = self.order(*limits);
+        self.look(session, self.order(*limits), limits).await
+    }
+
+    /// The same, for rows that are to have this order.
+    async fn look<S>(&self, session: &mut S, order: Order, limits: &mut Limits) -> Result<bool>
+    where
+        S: Session<Backend = DB>,
+    {
         let columns = match self.model.target_columns() {
             [] => self.key_names(),
             columns => columns.to_vec(),
@@ -612,7 +629,7 @@ where
         let statement = self.statement(chunk, conflict);
         let bytes = self.sizes.as_ref();
         let bytes = bytes.map(|sizes| chunk.rows.iter().map(|row| sizes[*row]).sum());
-        let affected = session.execute(&statement);
+        let affected = async { session.execute(&statement).await };
         let affected = trace::chunk(chunk.rows.len(), bytes, statement.strategy(), affected).await;
         affected.map_err(|source| self.stop(source, chunk.rows))
     }

@@ -100,9 +100,11 @@ pub enum Error {
     },
     /// The call said [`commit_every`](crate::UpsertStream::commit_every), and has failed
     /// after a commit.
+    ///
+    /// If it is a commit itself whose answer was lost, the rows of that transaction may be in
+    /// the table too.
     Interrupted {
-        /// How many rows are in the table, the first ones of the input; the others are
-        /// not.
+        /// How many rows are known to be in the table, the first ones of the input.
         committed: usize,
         /// What has failed.
         source: Box<Error>,
@@ -317,8 +319,8 @@ impl fmt::Display for Error {
             ),
             Self::Interrupted { committed, source } => write!(
                 f,
-                "{source}; the first {committed} rows of the input are committed, the others are \
-                 not: to go on, skip them",
+                "{source}; the first {committed} rows of the input are committed: to go on, skip \
+                 them",
             ),
             Self::Statement { place, source } => {
                 write!(f, "upsert into {place}: {}", Redacted(source))
@@ -518,7 +520,6 @@ impl From<Error> for DieselError {
                 source: Some(source),
                 ..
             } => source,
-            Error::Interrupted { source, .. } => Self::from(*source),
             error => Self::QueryBuilderError(Box::new(error)),
         }
     }

@@ -58,14 +58,15 @@ pub enum ImportError {
     /// A line is not a row.
     Line {
         /// The number of the line, from 1. A row of several lines is named by its first
-        /// one.
+        /// one; behind an empty line, and in a CSV file whose lines end in CR LF, it is the
+        /// line before.
         line: u64,
         /// The column, where the format tells.
         column: Option<String>,
         /// Why.
         source: Box<dyn StdError + Send + Sync>,
     },
-    /// The reader has failed.
+    /// The reader has failed, or the first line of a CSV file has no names.
     Read(io::Error),
     /// The rows cannot be written.
     Write(Error),
@@ -128,6 +129,7 @@ pub fn csv_from<T: DeserializeOwned, R: Read>(reader: csv::Reader<R>) -> CsvRows
     CsvRows {
         reader,
         headers: None,
+        has_ended: false,
         record: csv::StringRecord::new(),
         row: PhantomData,
     }
@@ -148,6 +150,7 @@ pub fn ndjson<T: DeserializeOwned, R: Read>(reader: R) -> NdjsonRows<T, R> {
 pub struct CsvRows<T, R> {
     reader: csv::Reader<R>,
     headers: Option<csv::StringRecord>,
+    has_ended: bool,
     record: csv::StringRecord,
     row: PhantomData<fn() -> T>,
 }
@@ -172,10 +175,14 @@ where
         CollectBad { rows: self, bad }
     }
 
-    fn read(&mut self) -> Result<Option<T>, csv::Error> {
+    fn read_headers(&mut self) -> Result<(), csv::Error> {
         if self.headers.is_none() && self.reader.has_headers() {
             self.headers = Some(self.reader.headers()?.clone());
         }
+        Ok(())
+    }
+
+    fn read(&mut self) -> Result<Option<T>, csv::Error> {
         if !self.reader.read_record(&mut self.record)? {
             return Ok(None);
         }
@@ -210,6 +217,17 @@ where
     type Item = Result<T, ImportError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if self.has_ended {
+            return None;
+        }
+        if let Err(error) = self.read_headers() {
+            // Without names no line is a row, and the next one is no better.
+            self.has_ended = true;
+            return Some(Err(ImportError::Read(io::Error::new(
+                io::ErrorKind::InvalidData,
+                error,
+            ))));
+        }
         let row = self.read().transpose()?;
         Some(row.map_err(|error| self.error(error)))
     }

@@ -3,6 +3,7 @@
 use std::borrow::Borrow;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::Instant;
 
 use diesel::connection::Connection;
 
@@ -14,7 +15,7 @@ use crate::error::{Error, Result, refuse};
 use crate::overrides::Overrides;
 use crate::progress::Progress;
 use crate::session::blocking::BlockingSession;
-use crate::session::now;
+use crate::session::{Session, now};
 use crate::upsertable::{BindFields, Upsertable};
 
 /// The rows that one connection of a parallel call has written;
@@ -29,10 +30,10 @@ pub struct Partition {
     pub result: Result<usize>,
 }
 
-/// The report of the whole call, and how far each partition has come.
-type SharedProgress<'f> = Mutex<(Options<'f>, Vec<Progress>)>;
+/// The options of the whole call, how far each partition has come, and when they began.
+type SharedProgress<'f> = Mutex<(Options<'f>, Vec<Progress>, Instant)>;
 
-/// The rows for each of `connections`, none of which has a key of another's.
+/// The options of a partition, whose report is the whole call's.
 pub(crate) fn options_of<'s>(
     shared: &'s SharedProgress<'_>,
     partition: usize,
@@ -44,10 +45,11 @@ pub(crate) fn options_of<'s>(
     };
     options.progress.set(move |progress| {
         let mut guard = shared.lock().unwrap_or_else(PoisonError::into_inner);
-        let (options, all) = &mut *guard;
+        let (options, all, begun) = &mut *guard;
         all[partition] = progress;
         let mut sum = Progress {
             total: Some(total),
+            elapsed: begun.elapsed(),
             ..progress
         };
         sum.rows = all.iter().map(|it| it.rows).sum();
@@ -58,11 +60,19 @@ pub(crate) fn options_of<'s>(
 }
 
 pub(crate) fn shared(options: Options<'_>, partitions: usize) -> SharedProgress<'_> {
-    Mutex::new((options, vec![Progress::default(); partitions]))
+    let all = vec![Progress::default(); partitions];
+    Mutex::new((options, all, Instant::now()))
 }
 
 pub(crate) fn no_connections(table: String) -> Error {
     let why = "`execute_parallel` needs at least one connection";
+    Error::of_building(table, refuse(why))
+}
+
+/// Each partition has a transaction of its own.
+pub(crate) fn in_transaction(table: String) -> Error {
+    let why = "`execute_parallel` has transactions of its own: give it connections that are \
+               not in a transaction, or `execute` the call";
     Error::of_building(table, refuse(why))
 }
 
@@ -75,13 +85,14 @@ where
     /// of its own, and says of each what it did.
     ///
     /// **It is not all or nothing**: the rows of one connection are. Rows are divided by
-    /// their conflict key, so that no two connections write the same row; they do not
-    /// wait for each other, unless another unique index or a foreign key makes them.
-    /// Where only the database can say which keys are equal (see the README's limits), one
-    /// connection writes them all.
+    /// their conflict key, a range of them for each connection, so that no two connections
+    /// write the same row. They wait for each other at another unique index, at foreign keys,
+    /// and on MySQL and MariaDB at the gaps between keys, where they may deadlock; the server
+    /// then fails one of them. Where only the database can say which keys are equal (see the
+    /// README's limits), one connection writes them all.
     ///
     /// It pays on a server with idle cores, for a hundred thousand rows and more. SQLite has
-    /// one writer at a time.
+    /// one writer at a time, for which the others wait as long as their `busy_timeout`.
     ///
     /// ```no_run
     /// # include!("doctest_setup.rs");
@@ -106,6 +117,11 @@ where
     ///
     /// Any [`Error`] that is found before rows are sent; then nothing of the call is in the
     /// table. An error of a partition is its `result`.
+    ///
+    /// # Panics
+    ///
+    /// If a value or the report panics, in the thread of a partition, when the others have
+    /// ended; what these have written stays.
     pub fn execute_parallel<'o, C>(self, connections: &mut [C]) -> Result<Vec<Partition>>
     where
         C: Connection,
@@ -120,6 +136,12 @@ where
         } = self.prepared::<C::Backend>()?;
         let batch: &(dyn Batch<C::Backend> + Send + Sync) = &batch;
         let count = connections.len();
+        for conn in &mut *connections {
+            let is_in_transaction = BlockingSession::of(conn).is_in_transaction();
+            if is_in_transaction.map_err(Error::Connection)? {
+                return Err(in_transaction(model.plain_table()));
+            }
+        }
         let rows = match connections.first_mut() {
             Some(first) => {
                 let session = &mut BlockingSession::of(first);

@@ -13,7 +13,8 @@ pub struct Progress {
     pub rows: usize,
     /// The rows of the call; `None` for a stream, which may have any number.
     pub total: Option<usize>,
-    /// The statements in which the rows were sent.
+    /// The statements in which the rows were sent, as they were planned: where the
+    /// database finds keys equal, more are sent.
     pub chunks: usize,
     /// How many rows, from the first one of the input, are committed: where to go on
     /// after an error. It grows only with
@@ -81,6 +82,13 @@ impl<'f> Reporter<'f> {
         self.now = self.before;
         self.batch = rows;
         self.rest = chunks;
+    }
+
+    /// Rows are left out by a duplicate policy.
+    pub(crate) fn skipped(&mut self, rows: usize) {
+        if rows > 0 {
+            self.now.counts.get_or_insert_default().skipped += rows;
+        }
     }
 
     /// A chunk has been sent.

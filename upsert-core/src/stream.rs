@@ -128,9 +128,9 @@ impl<'f, I, R: Upsertable, O, M> UpsertStream<'f, I, R, O, M> {
     ///
     /// **The call is then not all or nothing.** Every transaction is, and they follow the
     /// input: what is committed is always its first rows, whatever order they were sent
-    /// in. [`Progress::committed`] says how many; so does
-    /// [`Error::Interrupted`](Error::Interrupted), if the call fails after a commit. To
-    /// go on, skip that many rows of the same input:
+    /// in. [`Progress::committed`] says how many, whatever ends the call, an error of the
+    /// iterator's own too; so does [`Error::Interrupted`](Error::Interrupted), if the
+    /// database fails after a commit. To go on, skip that many rows of the same input:
     ///
     /// ```
     /// # include!("doctest_setup.rs");

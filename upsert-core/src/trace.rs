@@ -26,7 +26,14 @@ pub(crate) fn call<F: Future>(_: &str, _: usize, call: F) -> impl Future<Output 
 /// Says of the call's span whether its rows are sorted.
 #[cfg(feature = "tracing")]
 pub(crate) fn is_sorted(is_sorted: bool) {
-    tracing::Span::current().record("sorted", is_sorted);
+    let span = tracing::Span::current();
+    // Where ours is disabled, it is the caller's.
+    if span
+        .metadata()
+        .is_some_and(|it| it.target() == module_path!())
+    {
+        span.record("sorted", is_sorted);
+    }
 }
 
 #[cfg(not(feature = "tracing"))]

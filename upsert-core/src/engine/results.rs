@@ -183,6 +183,9 @@ where
     {
         let progress = &mut options.progress;
         progress.begin(self.call.batch.len(), chunks.len());
+        if self.wanted.action {
+            progress.skipped(self.call.batch.len() - self.call.selected.len());
+        }
         for chunk in chunks {
             self.send(session, *chunk).await?;
             let actions = chunk.rows.iter().map(|row| self.slots[*row].action);

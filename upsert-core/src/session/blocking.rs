@@ -1,6 +1,7 @@
 //! Diesel's own connections.
 
 use std::future::{Future, ready};
+use std::num::NonZeroU32;
 
 use diesel::connection::{Connection, LoadConnection, TransactionManager};
 use diesel::expression::QueryMetadata;
@@ -91,14 +92,21 @@ where
         }
         let begun = self.begin_again();
         if begun.is_err() {
-            return self.rollback().await.and(begun);
+            // What has failed first tells more.
+            let _ = self.rollback().await;
         }
         begun
     }
 
     async fn commit(&mut self) -> QueryResult<()> {
+        let before = depth(self.conn)?;
+        let committed = C::TransactionManager::commit_transaction(self.conn);
+        // Diesel leaves a savepoint open that it cannot release.
+        if committed.is_err() && depth(self.conn).is_ok_and(|after| after == before) {
+            let _ = C::TransactionManager::rollback_transaction(self.conn);
+        }
         self.depth -= 1;
-        C::TransactionManager::commit_transaction(self.conn)
+        committed
     }
 
     async fn rollback(&mut self) -> QueryResult<()> {
@@ -141,6 +149,10 @@ where
 }
 
 fn is_in_transaction<C: Connection>(conn: &mut C) -> QueryResult<bool> {
-    let status = C::TransactionManager::transaction_manager_status_mut(conn);
-    Ok(status.transaction_depth()?.is_some())
+    Ok(depth(conn)?.is_some())
+}
+
+/// How many transactions and savepoints are open.
+fn depth<C: Connection>(conn: &mut C) -> QueryResult<Option<NonZeroU32>> {
+    C::TransactionManager::transaction_manager_status_mut(conn).transaction_depth()
 }
