@@ -20,12 +20,13 @@ use diesel::connection::{Connection, SimpleConnection};
 use diesel::prelude::*;
 #[cfg(feature = "mysql")]
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
-use diesel::upsert::excluded;
 use upsert_core::{Upsertable, upsert};
 
 mod support;
 
-use support::{CREATE, Reading, argument, median, readings, upsert_bench};
+#[cfg(feature = "postgres")]
+use support::upsert_bench;
+use support::{CREATE, Reading, argument, loop_rusqlite, median, readings, stock};
 
 type Run<'c, C> = dyn Fn(&mut C, &[Reading]) + 'c;
 
@@ -53,23 +54,12 @@ where
 }
 
 /// Diesel's own batch upsert, in one transaction, in chunks.
-macro_rules! stock {
+macro_rules! stock_batches {
     ($name:literal, $chunk:literal) => {
         candidate($name, |conn, rows: &[Reading]| {
             Connection::transaction(conn, |conn| {
                 for rows in rows.chunks($chunk) {
-                    diesel::insert_into(upsert_bench::table)
-                        .values(rows)
-                        .on_conflict(upsert_bench::id)
-                        .do_update()
-                        .set((
-                            upsert_bench::sensor.eq(excluded(upsert_bench::sensor)),
-                            upsert_bench::value.eq(excluded(upsert_bench::value)),
-                            upsert_bench::quality.eq(excluded(upsert_bench::quality)),
-                            upsert_bench::note.eq(excluded(upsert_bench::note)),
-                            upsert_bench::updated_at.eq(excluded(upsert_bench::updated_at)),
-                        ))
-                        .execute(conn)?;
+                    stock!(rows).execute(conn)?;
                 }
                 QueryResult::Ok(())
             })
@@ -145,55 +135,16 @@ fn sqlite() {
         .unwrap();
     let candidates = [
         candidate("rusqlite, prepared loop (floor)", |_, rows| {
-            let mut conn = floor.borrow_mut();
-            let transaction = conn.transaction().unwrap();
-            {
-                let mut statement = transaction
-                    .prepare_cached(
-                        "INSERT INTO upsert_bench (id, sensor, value, quality, note, updated_at) \
-                         VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
-                         sensor = excluded.sensor, value = excluded.value, \
-                         quality = excluded.quality, note = excluded.note, \
-                         updated_at = excluded.updated_at",
-                    )
-                    .unwrap();
-                for row in rows {
-                    let Reading {
-                        id,
-                        sensor,
-                        value,
-                        quality,
-                        note,
-                        updated_at,
-                    } = row;
-                    statement
-                        .execute(rusqlite::params![
-                            id, sensor, value, quality, note, updated_at
-                        ])
-                        .unwrap();
-                }
-            }
-            transaction.commit().unwrap();
+            loop_rusqlite(&mut floor.borrow_mut(), rows.iter());
         }),
         ours(),
-        stock!("stock Diesel, batches of 5000", 5000),
+        stock_batches!("stock Diesel, batches of 5000", 5000),
         candidate(
             "stock Diesel, row by row",
             |conn: &mut SqliteConnection, rows: &[Reading]| {
                 conn.immediate_transaction(|conn| {
                     for row in rows {
-                        diesel::insert_into(upsert_bench::table)
-                            .values(row)
-                            .on_conflict(upsert_bench::id)
-                            .do_update()
-                            .set((
-                                upsert_bench::sensor.eq(excluded(upsert_bench::sensor)),
-                                upsert_bench::value.eq(excluded(upsert_bench::value)),
-                                upsert_bench::quality.eq(excluded(upsert_bench::quality)),
-                                upsert_bench::note.eq(excluded(upsert_bench::note)),
-                                upsert_bench::updated_at.eq(excluded(upsert_bench::updated_at)),
-                            ))
-                            .execute(conn)?;
+                        stock!(row).execute(conn)?;
                     }
                     QueryResult::Ok(())
                 })
@@ -226,9 +177,9 @@ fn postgres(url: &str) {
             },
         ),
         ours(),
-        stock!("stock Diesel, batches of 500", 500),
-        stock!("stock Diesel, batches of 1000", 1000),
-        stock!("stock Diesel, batches of 5000", 5000),
+        stock_batches!("stock Diesel, batches of 500", 500),
+        stock_batches!("stock Diesel, batches of 1000", 1000),
+        stock_batches!("stock Diesel, batches of 5000", 5000),
     ];
     let reset = |conn: &mut PgConnection, existing: usize| {
         // The source holds the rows in the order of the input.

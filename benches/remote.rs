@@ -17,7 +17,6 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use diesel::upsert::excluded;
 use diesel::{ExpressionMethods, QueryResult};
 use diesel_async::{
     AsyncConnection, AsyncMysqlConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection,
@@ -26,7 +25,7 @@ use upsert_core::asynchronous::Upsertable;
 
 mod support;
 
-use support::{CREATE, Reading, argument, median, milliseconds, readings, upsert_bench};
+use support::{CREATE, Reading, argument, median, milliseconds, readings, stock, upsert_bench};
 
 /// The sizes of the chunks that are written by hand.
 const CHUNKS: [usize; 3] = [500, 1000, 5000];
@@ -46,19 +45,7 @@ macro_rules! by_hand {
     };
 }
 
-by_hand!(postgres_by_hand, AsyncPgConnection, |rows| {
-    diesel::insert_into(upsert_bench::table)
-        .values(rows)
-        .on_conflict(upsert_bench::id)
-        .do_update()
-        .set((
-            upsert_bench::sensor.eq(excluded(upsert_bench::sensor)),
-            upsert_bench::value.eq(excluded(upsert_bench::value)),
-            upsert_bench::quality.eq(excluded(upsert_bench::quality)),
-            upsert_bench::note.eq(excluded(upsert_bench::note)),
-            upsert_bench::updated_at.eq(excluded(upsert_bench::updated_at)),
-        ))
-});
+by_hand!(postgres_by_hand, AsyncPgConnection, |rows| stock!(rows));
 
 by_hand!(mysql_by_hand, AsyncMysqlConnection, |rows| {
     use diesel::dsl::{DuplicatedKeys, sql};

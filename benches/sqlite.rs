@@ -14,12 +14,11 @@ use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use diesel::upsert::excluded;
 use upsert_core::Upsertable;
 
 mod support;
 
-use support::{CREATE, Reading, argument, median, milliseconds, readings, upsert_bench};
+use support::{CREATE, Reading, argument, loop_rusqlite, median, milliseconds, readings, stock};
 
 fn prepare(path: &Path, existing: &[Reading]) {
     let mut conn = rusqlite::Connection::open(path).unwrap();
@@ -28,51 +27,6 @@ fn prepare(path: &Path, existing: &[Reading]) {
     loop_rusqlite(&mut conn, existing.iter().step_by(2));
     conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
         .unwrap();
-}
-
-fn loop_rusqlite<'r>(conn: &mut rusqlite::Connection, rows: impl Iterator<Item = &'r Reading>) {
-    let transaction = conn.transaction().unwrap();
-    {
-        let mut statement = transaction
-            .prepare_cached(
-                "INSERT INTO upsert_bench (id, sensor, value, quality, note, updated_at) \
-                 VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
-                 sensor = excluded.sensor, value = excluded.value, quality = excluded.quality, \
-                 note = excluded.note, updated_at = excluded.updated_at",
-            )
-            .unwrap();
-        for row in rows {
-            statement
-                .execute(rusqlite::params![
-                    row.id,
-                    row.sensor,
-                    row.value,
-                    row.quality,
-                    row.note,
-                    row.updated_at
-                ])
-                .unwrap();
-        }
-    }
-    transaction.commit().unwrap();
-}
-
-macro_rules! stock {
-    ($conn:expr, $values:expr) => {
-        diesel::insert_into(upsert_bench::table)
-            .values($values)
-            .on_conflict(upsert_bench::id)
-            .do_update()
-            .set((
-                upsert_bench::sensor.eq(excluded(upsert_bench::sensor)),
-                upsert_bench::value.eq(excluded(upsert_bench::value)),
-                upsert_bench::quality.eq(excluded(upsert_bench::quality)),
-                upsert_bench::note.eq(excluded(upsert_bench::note)),
-                upsert_bench::updated_at.eq(excluded(upsert_bench::updated_at)),
-            ))
-            .execute($conn)
-            .unwrap()
-    };
 }
 
 struct Candidate {
@@ -117,7 +71,7 @@ const CANDIDATES: [Candidate; 4] = [
             timed(|| {
                 conn.immediate_transaction(|conn| {
                     for chunk in rows.chunks(5000) {
-                        stock!(conn, chunk);
+                        stock!(chunk).execute(conn)?;
                     }
                     QueryResult::Ok(())
                 })
@@ -132,7 +86,7 @@ const CANDIDATES: [Candidate; 4] = [
             timed(|| {
                 conn.immediate_transaction(|conn| {
                     for row in rows {
-                        stock!(conn, row);
+                        stock!(row).execute(conn)?;
                     }
                     QueryResult::Ok(())
                 })

@@ -1,7 +1,7 @@
 //! What the benchmarks measure with: a table of 6 columns, its rows, and medians.
 
 // No benchmark uses all of it.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports, unused_macros)]
 
 use std::time::Duration;
 
@@ -52,6 +52,55 @@ pub fn readings(rows: usize, sorted: bool) -> Vec<Reading> {
             }
         })
         .collect()
+}
+
+/// Diesel's own upsert of one row or of a batch, as it is written by hand.
+macro_rules! stock {
+    ($values:expr) => {{
+        use diesel::ExpressionMethods as _;
+        use diesel::upsert::excluded;
+        use $crate::support::upsert_bench;
+        diesel::insert_into(upsert_bench::table)
+            .values($values)
+            .on_conflict(upsert_bench::id)
+            .do_update()
+            .set((
+                upsert_bench::sensor.eq(excluded(upsert_bench::sensor)),
+                upsert_bench::value.eq(excluded(upsert_bench::value)),
+                upsert_bench::quality.eq(excluded(upsert_bench::quality)),
+                upsert_bench::note.eq(excluded(upsert_bench::note)),
+                upsert_bench::updated_at.eq(excluded(upsert_bench::updated_at)),
+            ))
+    }};
+}
+pub(crate) use stock;
+
+/// Writes the rows by a prepared statement of one row, in one transaction.
+pub fn loop_rusqlite<'r>(conn: &mut rusqlite::Connection, rows: impl Iterator<Item = &'r Reading>) {
+    let transaction = conn.transaction().unwrap();
+    {
+        let mut statement = transaction
+            .prepare_cached(
+                "INSERT INTO upsert_bench (id, sensor, value, quality, note, updated_at) \
+                 VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
+                 sensor = excluded.sensor, value = excluded.value, quality = excluded.quality, \
+                 note = excluded.note, updated_at = excluded.updated_at",
+            )
+            .unwrap();
+        for row in rows {
+            statement
+                .execute(rusqlite::params![
+                    row.id,
+                    row.sensor,
+                    row.value,
+                    row.quality,
+                    row.note,
+                    row.updated_at
+                ])
+                .unwrap();
+        }
+    }
+    transaction.commit().unwrap();
 }
 
 /// The number behind the argument `name`.

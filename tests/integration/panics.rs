@@ -3,13 +3,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use diesel::backend::Backend;
-use diesel::expression::AsExpression;
 use diesel::prelude::*;
-use diesel::serialize::{self, Output, ToSql};
 use upsert_core::{Upsertable, upsert};
 
-use crate::support::on_every_database;
+use crate::support::{PanickingText, on_every_database};
 
 diesel::table! {
     tasks (id) {
@@ -21,35 +18,19 @@ diesel::table! {
 const CREATE: &str = "CREATE TABLE tasks (id INTEGER NOT NULL PRIMARY KEY, \
      title VARCHAR(20) NOT NULL)";
 
-/// A text, or a panic.
-#[derive(Debug, Clone, Copy, AsExpression)]
-#[diesel(sql_type = diesel::sql_types::Text)]
-struct Title(bool);
-
-impl<DB> ToSql<diesel::sql_types::Text, DB> for Title
-where
-    DB: Backend,
-    str: ToSql<diesel::sql_types::Text, DB>,
-{
-    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
-        assert!(self.0, "a value that panics");
-        "new".to_sql(out)
-    }
-}
-
 #[derive(Debug, Upsertable)]
 #[diesel(table_name = tasks)]
 struct Task {
     #[conflict_key]
     id: i32,
     #[on_conflict(update)]
-    title: Title,
+    title: PanickingText,
 }
 
 fn task(id: i32, is_well: bool) -> Task {
     Task {
         id,
-        title: Title(is_well),
+        title: PanickingText(is_well),
     }
 }
 

@@ -2,8 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
+use diesel::backend::Backend;
 use diesel::connection::{Connection, InstrumentationEvent, SimpleConnection};
+use diesel::expression::AsExpression;
 use diesel::prelude::*;
+use diesel::serialize::{self, Output, ToSql};
 
 use crate::api;
 
@@ -77,6 +80,22 @@ impl System {
             Self::Postgres => true,
             _ => false,
         }
+    }
+}
+
+/// A text, or a panic.
+#[derive(Debug, Clone, Copy, AsExpression)]
+#[diesel(sql_type = diesel::sql_types::Text)]
+pub(crate) struct PanickingText(pub(crate) bool);
+
+impl<DB> ToSql<diesel::sql_types::Text, DB> for PanickingText
+where
+    DB: Backend,
+    str: ToSql<diesel::sql_types::Text, DB>,
+{
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
+        assert!(self.0, "a value that panics");
+        "new".to_sql(out)
     }
 }
 

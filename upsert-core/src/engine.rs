@@ -1,5 +1,6 @@
 //! Runs a call: plans it, opens the transaction, sends the statements.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 
@@ -9,7 +10,7 @@ use diesel::result::{Error as DieselError, QueryResult};
 use crate::batch::{Element, ErasedBatch};
 use crate::builder::{Duplicates, Options, Strategy};
 use crate::chunk::Limits;
-use crate::dialect::{ConflictClause, Dialect, Encoded, Fault, Inspection, Question, TargetLookup};
+use crate::dialect::{ConflictClause, Dialect, Encoded, Fault, Inspection, TargetLookup};
 use crate::error::{Error, Place, Result, refuse};
 use crate::explain::{Explanation, PlannedStatement};
 use crate::field::{Rule, Supplied};
@@ -223,32 +224,38 @@ where
 
     /// Are rows that supply the same columns as `row` sent as arrays?
     fn has_arrays(&self, row: usize, supplied: Supplied) -> QueryResult<bool> {
-        if self.strategy == Some(Strategy::Values) {
-            return Ok(false);
+        match self.strategy {
+            Some(Strategy::Values) => Ok(false),
+            None => Ok(self.obstacle_to_arrays(row, supplied).is_none()),
+            Some(strategy) => match self.obstacle_to_arrays(row, supplied) {
+                None => Ok(true),
+                Some(obstacle) => Err(refuse(format!(
+                    "`strategy(Strategy::{strategy:?})` cannot send these rows, as {obstacle}: \
+                     leave it out, or write `Strategy::Values`"
+                ))),
+            },
+        }
+    }
+
+    /// Why such rows cannot be sent as arrays, if they cannot.
+    fn obstacle_to_arrays(&self, row: usize, supplied: Supplied) -> Option<Cow<'static, str>> {
+        if DB::MAX_ARRAY_ROWS == 0 {
+            return Some("the database has no arrays".into());
+        }
+        if self.needs.each_row {
+            return Some("`outcome` and `returning` number the rows".into());
+        }
+        if supplied.inserted().is_empty() {
+            return Some("a row has no column".into());
         }
         let mut columns = supplied.inserted().iter();
-        let scalar = columns.find(|column| !self.batch.has_array(row, *column));
-        let obstacle = if DB::MAX_ARRAY_ROWS == 0 {
-            "the database has no arrays".to_owned()
-        } else if self.needs.each_row {
-            "`outcome` and `returning` number the rows".to_owned()
-        } else if supplied.inserted().is_empty() {
-            "a row has no column".to_owned()
-        } else if let Some(column) = scalar {
-            let name = self.model.columns[column].name;
-            format!(
-                "`unnest` would take the values of `{name}` apart, or may, as its type is not the database's own"
-            )
-        } else {
-            return Ok(true);
-        };
-        match self.strategy {
-            Some(strategy) => Err(refuse(format!(
-                "`strategy(Strategy::{strategy:?})` cannot send these rows, as {obstacle}: leave it \
-                 out, or write `Strategy::Values`"
-            ))),
-            None => Ok(false),
-        }
+        let column = columns.find(|column| !self.batch.has_array(row, *column))?;
+        let name = self.model.columns[column].name;
+        let obstacle = format!(
+            "`unnest` would take the values of `{name}` apart, or may, as its type is not the \
+             database's own"
+        );
+        Some(obstacle.into())
     }
 
     /// The call cannot be written as SQL.
@@ -365,11 +372,7 @@ where
             sorts: order == Order::Ask,
             depends_on_column: self.keys.depends_on_column,
         };
-        let question = DB::inspect(&target);
-        if question.is_some() || self.needs.each_row {
-            lock(session, self.model).await?;
-        }
-        let inspection = inspect(session, self.model, question).await?;
+        let inspection = inspect(session, self.model, &target, self.needs.each_row).await?;
         if let Some(server) = inspection.max_bytes {
             self.limit_bytes(server, limits)?;
         }
@@ -627,8 +630,10 @@ where
         S: Session<Backend = DB>,
     {
         let statement = self.statement(chunk, conflict);
-        let bytes = self.sizes.as_ref();
-        let bytes = bytes.map(|sizes| chunk.rows.iter().map(|row| sizes[*row]).sum());
+        let bytes = || {
+            let sizes = self.sizes.as_ref()?;
+            Some(chunk.rows.iter().map(|row| sizes[*row]).sum())
+        };
         let affected = async { session.execute(&statement).await };
         let affected = trace::chunk(chunk.rows.len(), bytes, statement.strategy(), affected).await;
         affected.map_err(|source| self.stop(source, chunk.rows))
@@ -737,11 +742,7 @@ where
         sorts: false,
         depends_on_column: false,
     };
-    let question = S::Backend::inspect(&lookup);
-    if question.is_some() {
-        lock(session, model).await?;
-    }
-    inspect(session, model, question).await?;
+    inspect(session, model, &lookup, false).await?;
     let begun = begin(session, true).await?;
     let written = send_select(session, statement).await;
     end(session, begun, written).await
@@ -779,15 +780,21 @@ where
     Ok(selected.saturating_sub(kept))
 }
 
-/// Looks up the conflict target, which has to have a unique index.
+/// Looks up the conflict target, which has to have a unique index. The call `reads`
+/// rows after it, or only writes.
 async fn inspect<S>(
     session: &mut S,
     model: &Model<'_, S::Backend>,
-    question: Option<Question<'_, S::Backend>>,
+    lookup: &TargetLookup<'_>,
+    reads: bool,
 ) -> Result<Inspection>
 where
     S: Session,
 {
+    let question = S::Backend::inspect(lookup);
+    if question.is_some() || reads {
+        lock(session, model).await?;
+    }
     let inspection = match question {
         Some(question) => {
             let answer = session.ask(question).await.map_err(Error::Connection)?;

@@ -72,7 +72,7 @@ impl<'f> Reporter<'f> {
     }
 
     /// The rows come in batches whose number is not known.
-    pub(crate) fn is_stream(&mut self) {
+    pub(crate) fn set_stream(&mut self) {
         self.is_stream = true;
     }
 

@@ -43,17 +43,17 @@ pub(crate) fn is_sorted(_: bool) {}
 #[cfg(feature = "tracing")]
 pub(crate) fn chunk<F: Future>(
     rows: usize,
-    bytes: Option<usize>,
+    bytes: impl FnOnce() -> Option<usize>,
     strategy: Strategy,
     statement: F,
 ) -> impl Future<Output = F::Output> {
-    statement.instrument(debug_span!("chunk", rows, bytes, %strategy))
+    statement.instrument(debug_span!("chunk", rows, bytes = bytes(), %strategy))
 }
 
 #[cfg(not(feature = "tracing"))]
 pub(crate) fn chunk<F: Future>(
     _: usize,
-    _: Option<usize>,
+    _: impl FnOnce() -> Option<usize>,
     _: Strategy,
     statement: F,
 ) -> impl Future<Output = F::Output> {

@@ -8,11 +8,8 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use diesel::backend::Backend;
-use diesel::expression::AsExpression;
 use diesel::prelude::*;
 use diesel::result::Error as DieselError;
-use diesel::serialize::{self, Output, ToSql};
 use diesel_async::{AsyncConnection, SimpleAsyncConnection};
 use futures_util::{FutureExt, StreamExt, stream};
 use tokio::task::JoinSet;
@@ -21,7 +18,7 @@ use upsert_core::asynchronous::{Upsertable, upsert};
 
 use super::pools::{Get, Pooled, connect};
 use crate::api::RUNTIME;
-use crate::support::{Random, System, on_every_database};
+use crate::support::{PanickingText, Random, System, on_every_database};
 
 diesel::table! {
     counters (id) {
@@ -58,29 +55,13 @@ pub(super) struct Counter {
     pub(super) count: i64,
 }
 
-/// A text, or a panic.
-#[derive(Debug, Clone, Copy, AsExpression)]
-#[diesel(sql_type = diesel::sql_types::Text)]
-struct Text(bool);
-
-impl<DB> ToSql<diesel::sql_types::Text, DB> for Text
-where
-    DB: Backend,
-    str: ToSql<diesel::sql_types::Text, DB>,
-{
-    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
-        assert!(self.0, "a value that panics");
-        "new".to_sql(out)
-    }
-}
-
 #[derive(Debug, Upsertable)]
 #[diesel(table_name = counters)]
 struct Panicking {
     #[conflict_key]
     id: i32,
     #[on_conflict(update)]
-    name: Text,
+    name: PanickingText,
 }
 
 const ROWS: i32 = 50;
@@ -471,7 +452,7 @@ on_every_database! {
             for chunk_size in [CHUNK_SIZE, 100] {
                 for in_transaction in [false, true] {
                     let mut conn = pool.get().await.unwrap();
-                    let rows = (0..ROWS).map(|id| Panicking { id, name: Text(id < 35) });
+                    let rows = (0..ROWS).map(|id| Panicking { id, name: PanickingText(id < 35) });
                     let call = upsert(rows).chunk_size(chunk_size);
                     let panicked = if in_transaction {
                         let transaction = conn.transaction(async |conn| {

@@ -52,61 +52,47 @@ where
     T: ErasedBatch<S::Backend> + ?Sized,
     E: LoadsFrom<S, U>,
 {
-    let sent = send(session, batch, model, options, returning, wanted);
-    trace::call(&model.table, batch.len(), sent).await
-}
-
-async fn send<S, T, E, U>(
-    session: &mut S,
-    batch: &T,
-    model: &Model<'_, S::Backend>,
-    options: &mut Options<'_>,
-    returning: &E,
-    wanted: Wanted,
-) -> Result<Vec<Slot<U>>>
-where
-    S: LoadSession,
-    T: ErasedBatch<S::Backend> + ?Sized,
-    E: LoadsFrom<S, U>,
-{
-    let sql = sql_of::<S::Backend>(returning)
-        .map_err(|source| Error::of_building(model.plain_table(), source))?;
-    let needs = Needs {
-        each_row: true,
-        notes: S::Backend::REPORT == Report::Returning
-            || S::Backend::REPORT == Report::Log && (wanted.action || wanted.old),
-        binds: sql.matches(placeholder::<S::Backend>()).count(),
-    };
-    let call = Call::<S::Backend, T>::prepare(batch, model, options, needs)?;
-    let mut limits = Limits::of::<S::Backend>();
-    // A note of a row copies those before it.
-    limits.rows = limits.rows.min(MAX_NOTED_ROWS);
-    let sorts = call.may_sort(session, &mut limits).await?;
-    trace::is_sorted(sorts);
-    // Something of the table makes keys equal.
-    let is_obstructed = !sorts && call.order(limits) == Order::Ask;
-    let mut attempt = Attempt::default();
-    loop {
-        let plan = call.plan(sorts && !attempt.halves);
-        let mut results = Results {
-            call: &call,
-            returning,
-            wanted,
-            matching: None,
-            numbered_column: OnceCell::new(),
-            asks: !sorts || attempt.halves || !model.comparison.knows_equal(),
-            one_by_one: is_obstructed && !S::Backend::NUMBERED_LIKE_COLUMNS,
-            attempt,
-            slots: Vec::new(),
+    let sent = async {
+        let sql = sql_of::<S::Backend>(returning)
+            .map_err(|source| Error::of_building(model.plain_table(), source))?;
+        let needs = Needs {
+            each_row: true,
+            notes: S::Backend::REPORT == Report::Returning
+                || S::Backend::REPORT == Report::Log && (wanted.action || wanted.old),
+            binds: sql.matches(placeholder::<S::Backend>()).count(),
         };
-        match results.run(session, &plan, limits, options).await {
-            Ok(()) => return Ok(results.slots),
-            Err(Stop::Failed(error)) => return Err(error),
-            Err(Stop::Repeats | Stop::OneByOne) => attempt.halves = true,
-            Err(Stop::Vanished(rows)) if attempt.locks => return Err(call.missing(&rows)),
-            Err(Stop::Vanished(_)) => attempt.locks = true,
+        let call = Call::<S::Backend, T>::prepare(batch, model, options, needs)?;
+        let mut limits = Limits::of::<S::Backend>();
+        // A note of a row copies those before it.
+        limits.rows = limits.rows.min(MAX_NOTED_ROWS);
+        let sorts = call.may_sort(session, &mut limits).await?;
+        trace::is_sorted(sorts);
+        // Something of the table makes keys equal.
+        let is_obstructed = !sorts && call.order(limits) == Order::Ask;
+        let mut attempt = Attempt::default();
+        loop {
+            let plan = call.plan(sorts && !attempt.halves);
+            let mut results = Results {
+                call: &call,
+                returning,
+                wanted,
+                matching: None,
+                numbered_column: OnceCell::new(),
+                asks: !sorts || attempt.halves || !model.comparison.knows_equal(),
+                one_by_one: is_obstructed && !S::Backend::NUMBERED_LIKE_COLUMNS,
+                attempt,
+                slots: Vec::new(),
+            };
+            match results.run(session, &plan, limits, options).await {
+                Ok(()) => return Ok(results.slots),
+                Err(Stop::Failed(error)) => return Err(error),
+                Err(Stop::Repeats | Stop::OneByOne) => attempt.halves = true,
+                Err(Stop::Vanished(rows)) if attempt.locks => return Err(call.missing(&rows)),
+                Err(Stop::Vanished(_)) => attempt.locks = true,
+            }
         }
-    }
+    };
+    trace::call(&model.table, batch.len(), sent).await
 }
 
 /// What an earlier attempt has shown.

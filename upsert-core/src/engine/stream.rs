@@ -82,41 +82,38 @@ where
     F: Source<R>,
     R: BindFields<S::Backend>,
 {
-    options.progress.is_stream();
-    let mut written = 0;
-    let mut committed = 0;
-    let limit = commit_every.unwrap_or(usize::MAX);
     if commit_every.is_some() && session.is_in_transaction().map_err(Error::Connection)? {
         return Err(Error::of_building(model.plain_table(), refuse(IN_TRANSACTION)).into());
     }
+    options.progress.set_stream();
+    let mut call = StreamCall {
+        session,
+        source,
+        model,
+        options,
+        rows: 0,
+        written: 0,
+    };
+    let limit = commit_every.unwrap_or(usize::MAX);
     loop {
-        let sent = transaction::<S, F, R>(session, source, model, options, committed, limit);
-        let sent = match sent.await {
-            Ok(sent) => sent,
+        let committed = call.rows;
+        match call.transaction::<R>(limit).await {
+            Ok(is_last) => {
+                if commit_every.is_some() && call.rows > committed {
+                    call.options.progress.committed(call.rows);
+                }
+                if is_last {
+                    return Ok(call.written);
+                }
+            }
             Err(Stop::Source(error)) => return Err(error),
             Err(Stop::Failed(error)) => return Err(error.after(committed).into()),
-        };
-        written += sent.written;
-        committed += sent.rows;
-        if commit_every.is_some() && sent.rows > 0 {
-            options.progress.committed(committed);
-        }
-        if sent.is_last {
-            return Ok(written);
         }
     }
 }
 
 const IN_TRANSACTION: &str = "`commit_every` cannot commit inside of a transaction: call it \
      outside of `transaction(..)`, or leave out `commit_every(..)`";
-
-/// What a transaction has sent.
-struct Sent {
-    rows: usize,
-    written: usize,
-    /// Has the source no more rows?
-    is_last: bool,
-}
 
 /// Why a transaction was rolled back.
 enum Stop<E> {
@@ -131,105 +128,89 @@ impl<E> From<Error> for Stop<E> {
     }
 }
 
-/// Writes up to `limit` rows in one transaction; `first` came before them.
-async fn transaction<S, F, R>(
-    session: &mut S,
-    source: &mut F,
-    model: &Model<'_, S::Backend>,
-    options: &mut Options<'_>,
-    first: usize,
-    limit: usize,
-) -> core::result::Result<Sent, Stop<F::Error>>
-where
-    S: Session,
-    F: Source<R>,
-    R: BindFields<S::Backend>,
-{
-    let rows = take(source, limit.min(MAX_ROWS)).await?;
-    if rows.len() < MAX_ROWS {
-        return send::<S, F, R>(session, rows, model, options, first, limit).await;
-    }
-    let begun = begin(session, false).await?;
-    let sent = send_all::<S, F, R>(session, rows, source, model, options, first, limit).await;
-    end(session, begun, sent).await
+/// A call whose rows are on their way.
+struct StreamCall<'s, 'f, 'o, S: Session, F> {
+    session: &'s mut S,
+    source: &'s mut F,
+    model: &'s Model<'f, S::Backend>,
+    options: &'s mut Options<'o>,
+    /// How many rows were sent.
+    rows: usize,
+    /// How many of them were inserted or updated.
+    written: usize,
 }
 
-async fn send_all<S, F, R>(
-    session: &mut S,
-    mut rows: Vec<F::Row>,
-    source: &mut F,
-    model: &Model<'_, S::Backend>,
-    options: &mut Options<'_>,
-    first: usize,
-    limit: usize,
-) -> core::result::Result<Sent, Stop<F::Error>>
-where
-    S: Session,
-    F: Source<R>,
-    R: BindFields<S::Backend>,
-{
-    let mut all = Sent {
-        rows: 0,
-        written: 0,
-        is_last: false,
-    };
-    loop {
-        let rest = limit - all.rows;
-        let first = first + all.rows;
-        let sent = send::<S, F, R>(session, rows, model, options, first, rest).await?;
-        all.rows += sent.rows;
-        all.written += sent.written;
-        all.is_last = sent.is_last;
-        let rest = limit - all.rows;
-        if all.is_last || rest == 0 {
-            return Ok(all);
+impl<S: Session, F> StreamCall<'_, '_, '_, S, F> {
+    /// Writes up to `limit` rows in one transaction. Has the source no more rows?
+    async fn transaction<R>(&mut self, limit: usize) -> core::result::Result<bool, Stop<F::Error>>
+    where
+        F: Source<R>,
+        R: BindFields<S::Backend>,
+    {
+        let rows = self.take(limit).await?;
+        if rows.len() < MAX_ROWS {
+            return self.send(rows, limit).await;
         }
-        rows = take(source, rest.min(MAX_ROWS)).await?;
+        let begun = begin(self.session, false).await?;
+        let sent = self.send_all(rows, limit).await;
+        end(self.session, begun, sent).await
     }
-}
 
-/// The next rows, fewer than `limit` only if there are no more.
-async fn take<F, R>(
-    source: &mut F,
-    limit: usize,
-) -> core::result::Result<Vec<F::Row>, Stop<F::Error>>
-where
-    F: Source<R>,
-{
-    let mut rows = Vec::new();
-    while rows.len() < limit {
-        match source.next().await.map_err(Stop::Source)? {
-            Some(row) => rows.push(row),
-            None => break,
+    /// Writes these rows, and those that come after them, up to `limit` in all.
+    async fn send_all<R>(
+        &mut self,
+        mut rows: Vec<F::Row>,
+        limit: usize,
+    ) -> core::result::Result<bool, Stop<F::Error>>
+    where
+        F: Source<R>,
+        R: BindFields<S::Backend>,
+    {
+        let mut rest = limit;
+        loop {
+            let count = rows.len();
+            let is_last = self.send(rows, rest).await?;
+            rest -= count;
+            if is_last || rest == 0 {
+                return Ok(is_last);
+            }
+            rows = self.take(rest).await?;
         }
     }
-    Ok(rows)
-}
 
-/// Writes rows that were taken with a limit of `limit`.
-async fn send<S, F, R>(
-    session: &mut S,
-    rows: Vec<F::Row>,
-    model: &Model<'_, S::Backend>,
-    options: &mut Options<'_>,
-    first: usize,
-    limit: usize,
-) -> core::result::Result<Sent, Stop<F::Error>>
-where
-    S: Session,
-    F: Source<R>,
-    R: BindFields<S::Backend>,
-{
-    let mut sent = Sent {
-        rows: rows.len(),
-        written: 0,
-        is_last: rows.len() < limit.min(MAX_ROWS),
-    };
-    if !rows.is_empty() {
-        let mut batch = ModelBatch::<F::Row, R>::new(rows);
-        batch.first = first;
-        sent.written = F::upsert(session, &batch, model, options).await?;
-        options.progress.end();
+    /// The next rows, at most `limit` and [`MAX_ROWS`]; fewer only if there are no more.
+    async fn take<R>(&mut self, limit: usize) -> core::result::Result<Vec<F::Row>, Stop<F::Error>>
+    where
+        F: Source<R>,
+    {
+        let mut rows = Vec::new();
+        while rows.len() < limit.min(MAX_ROWS) {
+            match self.source.next().await.map_err(Stop::Source)? {
+                Some(row) => rows.push(row),
+                None => break,
+            }
+        }
+        Ok(rows)
     }
-    Ok(sent)
+
+    /// Writes rows that were taken with this limit. Has the source no more rows?
+    async fn send<R>(
+        &mut self,
+        rows: Vec<F::Row>,
+        limit: usize,
+    ) -> core::result::Result<bool, Stop<F::Error>>
+    where
+        F: Source<R>,
+        R: BindFields<S::Backend>,
+    {
+        let count = rows.len();
+        if count > 0 {
+            let mut batch = ModelBatch::<F::Row, R>::new(rows);
+            batch.first = self.rows;
+            self.written += F::upsert(self.session, &batch, self.model, self.options).await?;
+            self.rows += count;
+            self.options.progress.end();
+        }
+        Ok(count < limit.min(MAX_ROWS))
+    }
 }
