@@ -45,7 +45,7 @@ fn candidate<'c, C>(name: &'static str, run: impl Fn(&mut C, &[Reading]) + 'c) -
 
 fn ours<'c, C>() -> Candidate<'c, C>
 where
-    C: Connection<Backend: upsert_core::Dialect>,
+    C: Connection<Backend: upsert_core::Dialect> + 'static,
     Reading: upsert_core::BindFields<C::Backend>,
 {
     candidate("`bulk_upsert`", |conn: &mut C, rows| {
@@ -75,7 +75,7 @@ fn measure<C>(
     reset: &dyn Fn(&mut C, usize),
     candidates: &[Candidate<'_, C>],
 ) where
-    C: Connection<Backend: upsert_core::Dialect>,
+    C: Connection<Backend: upsert_core::Dialect> + 'static,
 {
     let count = argument("--rows", 100_000);
     let large = argument("--table", 1_000_000);
@@ -111,7 +111,7 @@ fn report(database: &str, existing: usize, name: &str, median: Duration, floor: 
 
 fn recreate<C>(conn: &mut C, existing: usize)
 where
-    C: Connection<Backend: upsert_core::Dialect>,
+    C: Connection<Backend: upsert_core::Dialect> + 'static,
     Reading: upsert_core::BindFields<C::Backend>,
 {
     let sql = format!("DROP TABLE IF EXISTS upsert_bench; {CREATE}");

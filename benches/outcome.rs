@@ -30,7 +30,7 @@ const NAMES: [&str; 5] = [
 
 fn run<C>(conn: &mut C, candidate: usize, rows: &[Reading]) -> Duration
 where
-    C: LoadConnection<Backend: Outcomes>,
+    C: LoadConnection<Backend: Outcomes> + 'static,
     Reading: BindFields<C::Backend>,
     upsert_bench::id: Loads<C, i32>,
 {
@@ -62,7 +62,7 @@ where
 /// Runs all candidates in turn, on a table that `reset` makes anew.
 fn measure<C>(name: &str, conn: &mut C, reset: impl Fn(&mut C), rows: &[Reading])
 where
-    C: LoadConnection<Backend: Outcomes>,
+    C: LoadConnection<Backend: Outcomes> + 'static,
     Reading: BindFields<C::Backend>,
     upsert_bench::id: Loads<C, i32>,
 {

@@ -24,7 +24,7 @@ pub const CREATE: &str = "CREATE TABLE upsert_bench (id INTEGER PRIMARY KEY NOT 
      sensor VARCHAR(50) NOT NULL, value DOUBLE PRECISION NOT NULL, quality INTEGER NOT NULL, \
      note VARCHAR(50), updated_at BIGINT NOT NULL)";
 
-#[derive(Upsertable, Insertable)]
+#[derive(Clone, Upsertable, Insertable, serde::Deserialize)]
 #[diesel(table_name = upsert_bench, treat_none_as_default_value = false)]
 #[upsert(update_all)]
 pub struct Reading {
@@ -39,19 +39,22 @@ pub struct Reading {
 /// The rows of a call; those with an even position exist before it.
 pub fn readings(rows: usize, sorted: bool) -> Vec<Reading> {
     (0..rows)
-        .map(|i| {
-            // A fixed permutation: input comes in no order.
-            let id = if sorted { i } else { (i * 7919 + 13) % rows };
-            Reading {
-                id: i32::try_from(id).unwrap(),
-                sensor: format!("sensor-{:05}", id % 1000),
-                value: id as f64 * 0.5,
-                quality: (id % 7) as i32,
-                note: (id % 3 == 0).then(|| format!("note on {id}")),
-                updated_at: 1_700_000_000 + id as i64,
-            }
-        })
+        // A fixed permutation: input comes in no order.
+        .map(|i| if sorted { i } else { (i * 7919 + 13) % rows })
+        .map(|id| reading(id as i32))
         .collect()
+}
+
+/// The row with this id.
+pub fn reading(id: i32) -> Reading {
+    Reading {
+        id,
+        sensor: format!("sensor-{:05}", id % 1000),
+        value: f64::from(id) * 0.5,
+        quality: id % 7,
+        note: (id % 3 == 0).then(|| format!("note on {id}")),
+        updated_at: 1_700_000_000 + i64::from(id),
+    }
 }
 
 /// Diesel's own upsert of one row or of a batch, as it is written by hand.

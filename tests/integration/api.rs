@@ -21,6 +21,9 @@ pub(crate) const SENDS_DECIMALS: bool = true;
 /// Does a call begin and end its transactions with statements of its own?
 pub(crate) const SENDS_TRANSACTIONS: bool = false;
 
+/// Has a PostgreSQL connection COPY?
+pub(crate) const COPIES: bool = true;
+
 /// Connects to the database at `url`.
 pub(crate) fn connect<C: Connection>(url: &str) -> C {
     C::establish(url).unwrap()

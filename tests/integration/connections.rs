@@ -12,7 +12,7 @@ use crate::support::on_every_database;
 /// What a library for one database writes.
 fn save_to_sqlite<C>(conn: &mut C, products: &[Product<'_>]) -> upsert_core::Result<usize>
 where
-    C: Connection<Backend = diesel::sqlite::Sqlite>,
+    C: Connection<Backend = diesel::sqlite::Sqlite> + 'static,
 {
     Product::bulk_upsert(conn, products)
 }
@@ -20,7 +20,7 @@ where
 #[cfg(feature = "postgres")]
 fn save_to_postgres<C>(conn: &mut C, products: &[Product<'_>]) -> upsert_core::Result<usize>
 where
-    C: Connection<Backend = diesel::pg::Pg>,
+    C: Connection<Backend = diesel::pg::Pg> + 'static,
 {
     Product::bulk_upsert(conn, products)
 }
@@ -28,7 +28,7 @@ where
 #[cfg(feature = "mysql")]
 fn save_to_mysql<C>(conn: &mut C, products: &[Product<'_>]) -> upsert_core::Result<usize>
 where
-    C: Connection<Backend = diesel::mysql::Mysql>,
+    C: Connection<Backend = diesel::mysql::Mysql> + 'static,
 {
     Product::bulk_upsert(conn, products)
 }
@@ -36,7 +36,7 @@ where
 /// What a library for any model on any database writes.
 fn save<C, R>(conn: &mut C, rows: &[R]) -> upsert_core::Result<usize>
 where
-    C: Connection,
+    C: Connection + 'static,
     C::Backend: Dialect,
     R: Upsertable + BindFields<C::Backend>,
 {
@@ -60,7 +60,7 @@ struct Generic<T> {
 /// database.
 fn save_generic<T, C>(conn: &mut C, rows: &[Generic<T>]) -> upsert_core::Result<usize>
 where
-    C: Connection,
+    C: Connection + 'static,
     C::Backend: Dialect,
     Generic<T>: BindFields<C::Backend>,
 {

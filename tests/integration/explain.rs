@@ -1,9 +1,9 @@
 //! What a call says that it would do is what it does.
 
 use diesel::prelude::*;
-use upsert_core::{Duplicates, Error, Strategy};
+use upsert_core::{Duplicates, Error, PlannedStatement, Strategy};
 
-use crate::api::{Upsertable, upsert, wait};
+use crate::api::{COPIES, Upsertable, upsert, wait};
 use crate::support::{Event, Recorder, on_every_database};
 
 diesel::table! {
@@ -62,17 +62,21 @@ on_every_database! {
         let conn = &mut database.conn;
         let recorder = Recorder::of(conn);
         let shapes: [fn(i32) -> Option<i32>; 2] = [|_| None, |id| (id % 3 == 0).then_some(id)];
-        let strategies = [None, Some(Strategy::Values), Some(Strategy::Unnest)];
-        for strategy in strategies {
-            if strategy == Some(Strategy::Unnest) && !system::SYSTEM.is_postgres() {
-                continue;
+        let mut strategies = vec![None, Some(Strategy::Values)];
+        if system::SYSTEM.is_postgres() {
+            strategies.push(Some(Strategy::Unnest));
+            if COPIES {
+                strategies.push(Some(Strategy::Copy));
             }
+        }
+        for strategy in strategies {
             for (count, chunk_size, shape) in [
                 (1, None, shapes[0]),
                 (2, None, shapes[0]),
                 (300, None, shapes[1]),
                 (300, Some(7), shapes[0]),
                 (9000, None, shapes[0]),
+                (70_000, None, shapes[0]),
             ] {
                 let rows: Vec<_> = (0..count)
                     .map(|i| i * 7919 % count)
@@ -102,7 +106,12 @@ on_every_database! {
                 assert_eq!((explanation.rows, explanation.sent), (rows, rows));
                 assert_eq!(explanation.statements.iter().map(|it| it.rows).sum::<usize>(), rows);
                 assert!(explanation.is_sorted || sent.len() == 1);
-                assert_eq!(explanation.in_transaction, sent.len() > 1);
+                let copies = |it: &PlannedStatement| it.strategy == Strategy::Copy;
+                let has_copy = explanation.statements.iter().any(copies);
+                assert_eq!(explanation.in_transaction, sent.len() > 1 || has_copy);
+                let is_large = strategy.is_none() && count > 16_384;
+                let is_worth_it = is_large && system::SYSTEM.is_postgres() && COPIES;
+                assert_eq!(has_copy, is_worth_it || strategy == Some(Strategy::Copy));
                 let is_so = |it: Strategy| strategy.is_none_or(|strategy| strategy == it);
                 assert!(explanation.statements.iter().all(|it| is_so(it.strategy)));
                 diesel::delete(levels::table).execute(conn).unwrap();
@@ -143,7 +152,13 @@ on_every_database! {
             let outcome = wait(call().outcome(conn)).map(drop);
             refused(outcome, "`outcome` and `returning` number the rows");
         } else {
-            refused(wait(call().execute(conn)).map(drop), "the database has no arrays");
+            let why = "the database takes nothing else than `VALUES`";
+            refused(wait(call().execute(conn)).map(drop), why);
+        }
+        if !system::SYSTEM.is_postgres() || !COPIES {
+            let call = upsert(&rows).strategy(Strategy::Copy);
+            let error = wait(call.execute(conn)).unwrap_err().to_string();
+            assert!(error.contains("`strategy(Strategy::Copy)`"), "{error}");
         }
         assert_eq!(table(conn), []);
     }

@@ -67,10 +67,10 @@ on_every_database! {
         let nut = "nut, \"big\"\nand round";
         assert_eq!(table(conn), [row(1, "screw", Some(2.5)), row(2, nut, None)]);
 
-        let mut reader = csv::ReaderBuilder::new();
-        reader.delimiter(b';').has_headers(false);
-        let reader = reader.from_reader("3;washer;0.1\n".as_bytes());
-        assert_eq!(Part::bulk_upsert_try_stream(conn, import::csv_from::<Part, _>(reader)).unwrap(), 1);
+        let mut settings = csv::ReaderBuilder::new();
+        settings.delimiter(b';').has_headers(false);
+        let rows = import::csv_from::<Part, _>(&settings, "3;washer;0.1\n".as_bytes());
+        assert_eq!(Part::bulk_upsert_try_stream(conn, rows).unwrap(), 1);
         assert_eq!(table(conn)[2], row(3, "washer", Some(0.1)));
     }
 
@@ -88,7 +88,11 @@ on_every_database! {
     fn a_line_that_is_no_row_ends_the_call(database) {
         database.run(CREATE);
         let conn = &mut database.conn;
-        let bad_csv: [(&[u8], u64, Option<&str>); 3] = [
+        let bad_csv: [(&[u8], u64, Option<&str>); 7] = [
+            (b"id,name,price\r\n1,a,1\r\n2,b\r\n", 3, None),
+            (b"id,name,price\r\n1,\"a\r\nb\",1\r\n\r\n\r\n2,b,secret\r\n", 6, Some("price")),
+            (b"\n\nid,name,price\n\n1,a,1\n\n\n2,b,secret\n", 8, Some("price")),
+            (b"\xef\xbb\xbfid,name,price\n2,b,secret", 2, Some("price")),
             (b"id,name,price\n1,\"a\nb\",1\n2,b,secret\n", 4, Some("price")),
             (b"id,name,price\n1,a,1\n2,b\n", 3, None),
             (b"id,name,price\n1,a,1\n2,\xff,1\n", 3, None),
@@ -101,10 +105,11 @@ on_every_database! {
             assert!(!format!("{error} {error:?}").contains("secret"));
             assert_eq!(table(conn), []);
         }
-        let bad_json: [&[u8]; 3] = [
+        let bad_json: [&[u8]; 4] = [
             b"{\"id\": 1, \"name\": \"a\"}\n{\"id\": \"secret\"}",
             b"{\"id\": 1, \"name\": \"a\"}\n{\"id\": 2, \"name\": \"\xff\"}\n",
             b"\n[2",
+            b"\xef\xbb\xbf{\"id\": 1, \"name\": \"a\"}\n\xef\xbb\xbf{\"id\": 2}",
         ];
         for file in bad_json {
             let error = Part::bulk_upsert_try_stream(conn, import::ndjson::<Part, _>(file)).unwrap_err();

@@ -5,6 +5,8 @@ mod api;
 mod atomicity;
 mod calls;
 mod connections;
+#[cfg(feature = "postgres")]
+mod copy;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod deadlocks;
 mod duplicates;

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use upsert_core::{Duplicates, Error};
 
-use crate::api::{Upsertable, stream, upsert, upsert_stream, wait};
+use crate::api::{COPIES, Upsertable, stream, upsert, upsert_stream, wait};
 use crate::support::on_every_database;
 
 diesel::table! {
@@ -87,6 +87,8 @@ enum Way {
     Values,
     /// On a database with arrays.
     Unnest,
+    /// On a connection with COPY.
+    Copy,
     /// As a stream, with commits in between. It has no other policy than `InOrder`.
     Stream,
 }
@@ -127,6 +129,7 @@ fn cases() -> impl Strategy<Value = Case> {
         Just(Way::Default),
         Just(Way::Values),
         Just(Way::Unnest),
+        Just(Way::Copy),
         Just(Way::Stream),
     ];
     let policies = prop_oneof![
@@ -251,6 +254,9 @@ macro_rules! send {
                 Way::Values => call.strategy(upsert_core::Strategy::Values),
                 Way::Unnest if system::SYSTEM.is_postgres() => {
                     call.strategy(upsert_core::Strategy::Unnest)
+                }
+                Way::Copy if system::SYSTEM.is_postgres() && COPIES => {
+                    call.strategy(upsert_core::Strategy::Copy)
                 }
                 _ => call,
             };

@@ -72,7 +72,7 @@ on_every_database! {
         let opened: Vec<_> = log.lines().filter(|line| line.ends_with(": new")).collect();
         let call = "upsert{table=\"notes\" rows=10";
         assert!(opened.iter().all(|line| line.contains(call)), "{log}");
-        let strategy = if system::SYSTEM.is_postgres() { "arrays" } else { "VALUES" };
+        let strategy = if system::SYSTEM.is_postgres() { "unnest" } else { "VALUES" };
         let chunks: Vec<_> = opened.iter().filter(|line| line.contains(":chunk{")).collect();
         assert!(chunks.iter().all(|line| line.contains(strategy)), "{log}");
         assert!(chunks[0].contains("sorted=true"), "{log}");

@@ -50,6 +50,9 @@ pub(crate) trait Batch<DB: Dialect> {
         out: &mut AstPass<'_, 'b, DB>,
     ) -> QueryResult<()>;
 
+    /// Appends a value to a row of a COPY.
+    fn push_copy(&self, row: usize, column: usize, data: &mut Vec<u8>) -> QueryResult<()>;
+
     /// Serializes a value.
     fn serialize<'b>(
         &'b self,
@@ -207,6 +210,10 @@ where
         self.visit::<DB, _>(row, column, PushBind(out))
     }
 
+    fn push_copy(&self, row: usize, column: usize, data: &mut Vec<u8>) -> QueryResult<()> {
+        self.visit::<DB, _>(row, column, PushCopy(data))
+    }
+
     fn serialize<'b>(
         &'b self,
         row: usize,
@@ -275,6 +282,10 @@ impl<DB: Dialect> Batch<DB> for Part<'_, DB> {
         self.batch.push_bind(self.rows[row], column, out)
     }
 
+    fn push_copy(&self, row: usize, column: usize, data: &mut Vec<u8>) -> QueryResult<()> {
+        self.batch.push_copy(self.rows[row], column, data)
+    }
+
     fn serialize<'b>(
         &'b self,
         row: usize,
@@ -313,6 +324,26 @@ impl<'b, DB: Dialect> ValueVisitor<'b, DB> for PushBind<'_, '_, 'b, DB> {
         T: ToSql<ST, DB> + ?Sized,
     {
         self.0.push_bind_param::<ST, T>(value)
+    }
+
+    fn visit_absent(self) -> QueryResult<()> {
+        Err(refuse(NOT_THE_SAME_COLUMNS))
+    }
+}
+
+/// Appends a value to a row of a COPY.
+struct PushCopy<'d>(&'d mut Vec<u8>);
+
+impl<'b, DB: Dialect> ValueVisitor<'b, DB> for PushCopy<'_> {
+    type Output = QueryResult<()>;
+
+    fn visit<ST, T>(self, value: &'b T, plain: Plain<'b>) -> QueryResult<()>
+    where
+        ST: SqlType,
+        DB: HasSqlType<ST>,
+        T: ToSql<ST, DB> + ?Sized,
+    {
+        DB::push_copy::<ST, T>(value, plain, self.0)
     }
 
     fn visit_absent(self) -> QueryResult<()> {

@@ -117,7 +117,7 @@ pub enum Duplicates {
 }
 
 /// How rows are sent. Every strategy gives the same table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Strategy {
     /// A parameter for each value: `VALUES (?, ?), (?, ?)`. On every database, for every
@@ -126,13 +126,32 @@ pub enum Strategy {
     /// One array for each column: `SELECT unnest($1), unnest($2)`. On PostgreSQL, for
     /// columns of its own types that are neither arrays nor records.
     Unnest,
+    /// COPY into a temporary table, and from there into the model's. On PostgreSQL for the
+    /// same columns, with the crate's feature `copy`, on a connection that is a
+    /// [`PgConnection`](diesel::pg::PgConnection), r2d2's included; on others rows are
+    /// sent as without it.
+    ///
+    /// ```sql
+    /// CREATE TEMP TABLE __upsert_copy (c0, c1) ON COMMIT DROP AS SELECT $1, $2 WITH NO DATA;
+    /// COPY pg_temp.__upsert_copy FROM STDIN WITH (FORMAT binary);
+    /// INSERT INTO "products" ("sku", "name") SELECT * FROM pg_temp.__upsert_copy
+    ///   ON CONFLICT ("sku") DO UPDATE SET "name" = excluded."name"
+    /// ```
+    ///
+    /// The table is emptied for the next rows that are copied, and dropped at the end of the
+    /// call. Where it cannot be made, as the user may make none or has one of that name,
+    /// arrays are sent, unless `COPY` was asked for. A transaction with a
+    /// temporary table cannot be [prepared for a two-phase
+    /// commit](https://www.postgresql.org/docs/current/sql-prepare-transaction.html).
+    Copy,
 }
 
 impl fmt::Display for Strategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Values => "VALUES",
-            Self::Unnest => "arrays",
+            Self::Unnest => "unnest",
+            Self::Copy => "COPY",
         })
     }
 }
@@ -188,9 +207,10 @@ where
 
     /// Chooses how rows are sent.
     ///
-    /// By default it is what measured fastest: on PostgreSQL arrays for two rows and more
-    /// where the columns can be in arrays, and values otherwise. The table ends the same.
-    /// [`explain`](Upsert::explain) says which it is.
+    /// By default it is what measured fastest: on PostgreSQL arrays for two rows and more,
+    /// COPY for 16 384 and more where the connection has it, if the columns can be sent so,
+    /// and values otherwise. The table ends the same. [`explain`](Upsert::explain) says
+    /// which it is.
     ///
     /// # Errors
     ///
@@ -396,7 +416,7 @@ where
     /// Any [`Error`](crate::Error); nothing of the call is then in the table.
     pub fn execute<'o, C>(self, conn: &mut C) -> Result<usize>
     where
-        C: Connection,
+        C: Connection + 'static,
         C::Backend: Dialect,
         R: BindFields<C::Backend>,
         O: Overrides<'o, C::Backend>,
@@ -404,7 +424,7 @@ where
         let Some(mut call) = self.prepare()? else {
             return Ok(0);
         };
-        let session = &mut BlockingSession::of(conn);
+        let session = &mut BlockingSession::with_copy(conn);
         let batch: &dyn Batch<C::Backend> = &call.batch;
         now(engine::run(session, batch, &call.model, &mut call.options))
     }
@@ -438,13 +458,13 @@ where
     /// Any [`Error`] that [`execute`](Upsert::execute) would find before it writes.
     pub fn explain<'o, C>(self, conn: &mut C) -> Result<Explanation>
     where
-        C: Connection,
+        C: Connection + 'static,
         C::Backend: Dialect,
         R: BindFields<C::Backend>,
         O: Overrides<'o, C::Backend>,
     {
         let mut call = self.prepared()?;
-        let session = &mut BlockingSession::of(conn);
+        let session = &mut BlockingSession::with_copy(conn);
         let batch: &dyn Batch<C::Backend> = &call.batch;
         now(engine::explain(
             session,

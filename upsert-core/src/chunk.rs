@@ -11,6 +11,8 @@ pub(crate) struct Limits {
     pub(crate) bytes: usize,
     /// Are the last rows of a call split into powers of two?
     pub(crate) split_rest: bool,
+    /// Has the connection COPY?
+    pub(crate) copies: bool,
 }
 
 impl Limits {
@@ -20,6 +22,7 @@ impl Limits {
             rows: usize::MAX,
             bytes: DB::MAX_BYTES.unwrap_or(usize::MAX),
             split_rest: DB::SPLITS_REST,
+            copies: false,
         }
     }
 
@@ -82,6 +85,7 @@ mod tests {
             rows: 100,
             bytes: usize::MAX,
             split_rest: true,
+            copies: false,
         };
         assert_eq!(chunks(limits, &[1; 307]), [100, 100, 100, 4, 2, 1]);
         assert_eq!(chunks(limits, &[]), [0; 0]);
@@ -98,6 +102,7 @@ mod tests {
             rows: 100,
             bytes: usize::MAX,
             split_rest: false,
+            copies: false,
         };
         assert_eq!(chunks(limits, &[1; 207]), [100, 100, 7]);
         assert!(!limits.recurs(7));
@@ -109,6 +114,7 @@ mod tests {
             rows: 8,
             bytes: 10,
             split_rest: true,
+            copies: false,
         };
         assert_eq!(chunks(limits, &[3, 3, 3, 3, 30, 1, 1]), [2, 2, 1, 2]);
     }

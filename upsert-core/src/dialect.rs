@@ -5,6 +5,7 @@
 //! errors mean. It knows nothing of models, chunks or transactions: those are
 //! the engine's.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -23,6 +24,7 @@ use crate::expression::Fragment;
 
 pub use crate::field::Rule;
 pub use crate::key::{Encoded, TypeKind};
+pub use crate::value::Plain;
 
 mod clause;
 #[cfg(feature = "mysql")]
@@ -66,6 +68,15 @@ pub trait Dialect: Backend<QueryBuilder: Default> + Default + 'static {
     /// The most rows in one statement that has an array of values for each column,
     /// unless the call chooses another number; 0 where there are no arrays.
     const MAX_ARRAY_ROWS: usize = 0;
+
+    /// The fewest rows for which [COPY](Dialect::copier) is worth a temporary table.
+    const MIN_COPY_ROWS: usize = usize::MAX;
+
+    /// The most rows in one COPY, unless the call chooses another number.
+    const MAX_COPY_ROWS: usize = 0;
+
+    /// The query for the rows that a [`Copier`] has sent.
+    const SELECT_COPIED: &'static str = "";
 
     /// Are the last rows of a call, which do not fill a statement, split into
     /// powers of two?
@@ -164,6 +175,29 @@ pub trait Dialect: Backend<QueryBuilder: Default> + Default + 'static {
         let _ = (values, out);
         Err(DieselError::QueryBuilderError(
             "the dialect has no arrays".into(),
+        ))
+    }
+
+    /// The COPY of a connection that has one.
+    fn copier(connection: &mut dyn Any) -> Option<&mut dyn Copier<Self>> {
+        let _ = connection;
+        None
+    }
+
+    /// Appends `value` to a row of a [COPY](Dialect::copier).
+    ///
+    /// # Errors
+    ///
+    /// By default always.
+    fn push_copy<ST, T>(value: &T, plain: Plain<'_>, data: &mut Vec<u8>) -> QueryResult<()>
+    where
+        ST: SqlType,
+        Self: HasSqlType<ST>,
+        T: ToSql<ST, Self> + ?Sized,
+    {
+        let _ = (value, plain, data);
+        Err(DieselError::QueryBuilderError(
+            "the dialect has no COPY".into(),
         ))
     }
 
@@ -269,6 +303,33 @@ impl<DB> fmt::Debug for Question<'_, DB> {
             Self::Statements(sql) => f.debug_tuple("Statements").field(sql).finish(),
         }
     }
+}
+
+/// A connection that loads rows into a temporary table faster than by parameters.
+///
+/// There is one such table at a time, and only in a transaction, at whose end it is
+/// dropped.
+pub trait Copier<DB> {
+    /// Makes the table, with columns for what `row` binds. `false` if the database refuses
+    /// to, and the transaction is to be rolled back.
+    fn create(&mut self, row: &dyn QueryFragment<DB>, columns: usize) -> QueryResult<bool>;
+
+    /// Loads rows of `columns` columns each, of which `push` appends one by its position,
+    /// value by value as [`push_copy`](Dialect::push_copy) does. Returns how many the
+    /// database has taken.
+    fn copy(
+        &mut self,
+        rows: usize,
+        columns: usize,
+        push: &dyn Fn(usize, &mut Vec<u8>) -> QueryResult<()>,
+    ) -> QueryResult<usize>;
+
+    /// Removes its rows, at once if the innermost transaction or savepoint is that in which
+    /// the table was made.
+    fn truncate(&mut self) -> QueryResult<()>;
+
+    /// Drops the table.
+    fn drop(&mut self) -> QueryResult<()>;
 }
 
 /// What becomes of a statement, and of its connection, when the future that

@@ -23,6 +23,7 @@ use crate::sql::sql_of;
 use crate::statement::{BatchRows, ChunkStatement};
 use crate::trace;
 
+mod copy;
 mod probe;
 pub(crate) mod results;
 pub(crate) mod stream;
@@ -104,7 +105,7 @@ where
         ));
     }
     let call = Call::<S::Backend, T>::prepare(batch, model, options, Needs::default())?;
-    let mut limits = Limits::of::<S::Backend>();
+    let mut limits = call.limits(session)?;
     let is_sorted = call.may_sort(session, &mut limits).await?;
     let plan = call.plan(is_sorted);
     let mut explanation = call.explain(&plan, &call.chunks(&plan, limits), is_sorted)?;
@@ -240,7 +241,7 @@ where
     /// Why such rows cannot be sent as arrays, if they cannot.
     fn obstacle_to_arrays(&self, row: usize, supplied: Supplied) -> Option<Cow<'static, str>> {
         if DB::MAX_ARRAY_ROWS == 0 {
-            return Some("the database has no arrays".into());
+            return Some("the database takes nothing else than `VALUES`".into());
         }
         if self.needs.each_row {
             return Some("`outcome` and `returning` number the rows".into());
@@ -252,7 +253,7 @@ where
         let column = columns.find(|column| !self.batch.has_array(row, *column))?;
         let name = self.model.columns[column].name;
         let obstacle = format!(
-            "`unnest` would take the values of `{name}` apart, or may, as its type is not the \
+            "the values of `{name}` are arrays or records, or may be, as its type is not the \
              database's own"
         );
         Some(obstacle.into())
@@ -320,7 +321,44 @@ where
     where
         S: Session<Backend = DB>,
     {
-        let mut limits = Limits::of::<DB>();
+        let mut limits = self.limits(session)?;
+        loop {
+            match self.run_within(session, limits, options).await? {
+                Some(written) => return Ok(written),
+                None => limits.copies = false,
+            }
+        }
+    }
+
+    /// The limits of statements on a connection.
+    fn limits<S>(&self, session: &mut S) -> Result<Limits>
+    where
+        S: Session<Backend = DB>,
+    {
+        let copies = session.copies();
+        if self.strategy == Some(Strategy::Copy) && !copies {
+            return Err(self.refused(refuse(
+                "`strategy(Strategy::Copy)` needs a connection that is a `PgConnection`, and the \
+                 feature `copy` of `upsert-core`: leave it out, or write `Strategy::Unnest`",
+            )));
+        }
+        Ok(Limits {
+            copies,
+            ..Limits::of::<DB>()
+        })
+    }
+
+    /// Sends the rows and returns how many of them are written, or `None` if a table for
+    /// COPY cannot be made.
+    async fn run_within<S>(
+        &self,
+        session: &mut S,
+        mut limits: Limits,
+        options: &mut Options<'_>,
+    ) -> Result<Option<usize>>
+    where
+        S: Session<Backend = DB>,
+    {
         let is_sorted = self.may_sort(session, &mut limits).await?;
         trace::is_sorted(is_sorted);
         let mut plan = self.plan(is_sorted);
@@ -329,8 +367,9 @@ where
         let mut halve = false;
         loop {
             match self.run_plan(session, &plan, limits, halve, options).await {
-                Ok(written) => return Ok(written),
+                Ok(written) => return Ok(Some(written)),
                 Err(Stop::Failed(error)) => return Err(error),
+                Err(Stop::NoCopy) => return Ok(None),
                 Err(Stop::Repeats | Stop::OneByOne | Stop::Vanished(_)) => {
                     plan = self.plan(false);
                     halve = true;
@@ -421,10 +460,10 @@ where
                 Order::AsGiven
             };
         };
-        if self
-            .rows_per_statement(*all, limits)
-            .is_none_or(|limit| limit < rows)
-        {
+        let strategy = self.strategy(*all, rows, limits.copies);
+        let most = self.rows_per_statement(*all, strategy, limits);
+        let bytes = self.bytes(&self.selected).unwrap_or(0);
+        if most.is_none_or(|most| most < rows) || bytes > limits.bytes {
             return Order::Ask;
         }
         // All rows fit into one statement.
@@ -449,13 +488,39 @@ where
         }
     }
 
-    fn rows_per_statement(&self, supplied: Supplied, limits: Limits) -> Option<usize> {
-        let clause = self.clauses.get(&supplied)?;
-        if clause.has_arrays {
-            let rows = self.chunk_size.unwrap_or(DB::MAX_ARRAY_ROWS);
-            return Some(rows.min(limits.rows));
+    /// How this many rows are sent.
+    fn strategy(&self, supplied: Supplied, rows: usize, copies: bool) -> Strategy {
+        let clause = self.clauses.get(&supplied);
+        if !clause.is_some_and(|clause| clause.has_arrays) {
+            return Strategy::Values;
         }
-        let rows = self.chunk_size.unwrap_or(DB::MAX_ROWS).min(limits.rows);
+        let most = self.chunk_size.unwrap_or(usize::MAX);
+        match self.strategy {
+            Some(strategy) => strategy,
+            // A single row is written faster by itself.
+            None if rows < 2 => Strategy::Values,
+            None if copies && rows.min(most) >= DB::MIN_COPY_ROWS => Strategy::Copy,
+            None => Strategy::Unnest,
+        }
+    }
+
+    /// The most rows in a statement, or `None` where a single one does not fit.
+    fn rows_per_statement(
+        &self,
+        supplied: Supplied,
+        strategy: Strategy,
+        limits: Limits,
+    ) -> Option<usize> {
+        let most = match strategy {
+            Strategy::Values => DB::MAX_ROWS,
+            Strategy::Unnest => DB::MAX_ARRAY_ROWS,
+            Strategy::Copy => DB::MAX_COPY_ROWS,
+        };
+        let rows = self.chunk_size.unwrap_or(most).min(limits.rows);
+        if strategy != Strategy::Values {
+            return Some(rows);
+        }
+        let clause = self.clauses.get(&supplied)?;
         let binds = clause.binds + self.needs.binds;
         let columns = supplied.inserted().len();
         Limits::rows(columns, DB::MAX_BINDS.saturating_sub(binds), rows)
@@ -473,7 +538,7 @@ where
         S: Session<Backend = DB>,
     {
         let chunks = self.chunks(plan, limits);
-        let begun = begin(session, chunks.len() == 1 && !halve).await?;
+        let begun = begin(session, are_one_statement(&chunks) && !halve).await?;
         let written = self.send_all(session, &chunks, halve, self.keeps_rows(plan), options);
         let written = written.await;
         Ok(end(session, begun, written).await? + plan.unsent)
@@ -513,27 +578,45 @@ where
         Ok(written.saturating_sub(kept))
     }
 
+    /// The limits of statements for rows that supply these columns.
+    fn limits_of(&self, supplied: Supplied, strategy: Strategy, limits: Limits) -> Limits {
+        let rows = self.rows_per_statement(supplied, strategy, limits);
+        Limits {
+            rows: rows.unwrap_or(1),
+            ..limits
+        }
+    }
+
+    /// How many of these rows go into the next statement.
+    fn next(&self, rows: &[usize], limits: Limits) -> usize {
+        match &self.sizes {
+            Some(sizes) => limits.next(rows.iter().map(|row| sizes[*row])),
+            None => limits.next(rows.iter().map(|_| 0)),
+        }
+    }
+
     /// Cuts the steps of a plan into chunks.
     fn chunks<'p>(&self, plan: &'p Plan, limits: Limits) -> Vec<Chunk<'p>> {
         let mut chunks = Vec::new();
         for step in &plan.steps {
-            let clause = self.clauses.get(&step.supplied);
-            let has_arrays = clause.is_some_and(|clause| clause.has_arrays);
-            let limits = Limits {
-                rows: self.rows_per_statement(step.supplied, limits).unwrap_or(1),
-                ..limits
-            };
+            let supplied = step.supplied;
             let mut rest = &plan.rows[step.rows.clone()];
             while !rest.is_empty() {
-                let count = match &self.sizes {
-                    Some(sizes) => limits.next(rest.iter().map(|row| sizes[*row])),
-                    None => limits.next(rest.iter().map(|_| 0)),
-                };
+                let mut strategy = self.strategy(supplied, rest.len(), limits.copies);
+                let mut most = self.limits_of(supplied, strategy, limits);
+                let mut count = self.next(rest, most);
+                if strategy == Strategy::Copy {
+                    // Fewer rows may fit than a COPY is worth.
+                    strategy = self.strategy(supplied, count, limits.copies);
+                    most = self.limits_of(supplied, strategy, limits);
+                    count = self.next(rest, most);
+                }
                 let (rows, others) = rest.split_at(count);
                 chunks.push(Chunk {
                     rows,
-                    supplied: step.supplied,
-                    recurs: has_arrays || limits.recurs(count),
+                    supplied,
+                    strategy,
+                    recurs: recurs(strategy, most.recurs(count)),
                 });
                 rest = others;
             }
@@ -581,7 +664,13 @@ where
         let mut written = 0;
         let mut parts = vec![chunk.rows];
         while let Some(rows) = parts.pop() {
-            let part = chunk.part(rows);
+            let copies = chunk.strategy == Strategy::Copy;
+            let strategy = self.strategy(chunk.supplied, rows.len(), copies);
+            let part = Chunk {
+                strategy,
+                recurs: recurs(strategy, chunk.part(rows).recurs),
+                ..chunk.part(rows)
+            };
             if rows.len() == 1 {
                 written += self.execute(session, part).await?;
                 continue;
@@ -629,14 +718,21 @@ where
     where
         S: Session<Backend = DB>,
     {
-        let statement = self.statement(chunk, conflict);
-        let bytes = || {
-            let sizes = self.sizes.as_ref()?;
-            Some(chunk.rows.iter().map(|row| sizes[*row]).sum())
+        let bytes = || self.bytes(chunk.rows);
+        let sent = async {
+            if chunk.strategy == Strategy::Copy {
+                return self.copy(session, chunk, conflict).await;
+            }
+            let affected = session.execute(&self.statement(chunk, conflict)).await;
+            affected.map_err(|source| self.stop(source, chunk.rows))
         };
-        let affected = async { session.execute(&statement).await };
-        let affected = trace::chunk(chunk.rows.len(), bytes, statement.strategy(), affected).await;
-        affected.map_err(|source| self.stop(source, chunk.rows))
+        trace::chunk(chunk.rows.len(), bytes, chunk.strategy, sent).await
+    }
+
+    /// The size of rows, where the dialect limits it.
+    fn bytes(&self, rows: &[usize]) -> Option<usize> {
+        let sizes = self.sizes.as_ref()?;
+        Some(rows.iter().map(|row| sizes[*row]).sum())
     }
 
     fn statement<'p>(
@@ -652,6 +748,7 @@ where
             columns: &self.model.columns,
             rows: chunk.rows,
             supplied: chunk.supplied,
+            strategy: chunk.strategy,
             arrays: self.arrays(chunk),
             conflict,
             recurs: chunk.recurs,
@@ -660,10 +757,10 @@ where
 
     /// What sending the chunks of a plan would be.
     fn explain(&self, plan: &Plan, chunks: &[Chunk<'_>], is_sorted: bool) -> Result<Explanation> {
-        let mut planned: BTreeMap<(Supplied, usize), PlannedStatement> = BTreeMap::new();
+        let mut planned: BTreeMap<(Supplied, Strategy, usize), PlannedStatement> = BTreeMap::new();
         let mut statements = Vec::with_capacity(chunks.len());
         for chunk in chunks {
-            let key = (chunk.supplied, chunk.rows.len());
+            let key = (chunk.supplied, chunk.strategy, chunk.rows.len());
             let statement = match planned.get(&key) {
                 Some(same) => same.clone(),
                 None => self.planned(*chunk)?,
@@ -677,7 +774,7 @@ where
             rows: self.batch.len(),
             sent: plan.rows.len(),
             is_sorted,
-            in_transaction: statements.len() > 1,
+            in_transaction: !are_one_statement(chunks),
             statements,
         })
     }
@@ -687,7 +784,7 @@ where
         let clause = self.clauses.get(&chunk.supplied).ok_or_else(nothing)?;
         let statement = self.statement(chunk, &clause.conflict);
         Ok(PlannedStatement {
-            strategy: statement.strategy(),
+            strategy: chunk.strategy,
             rows: chunk.rows.len(),
             sql: sql_of::<DB>(&statement)
                 .map_err(|source| self.refused(source))?
@@ -696,15 +793,12 @@ where
         })
     }
 
-    /// The values of a chunk, column by column, where arrays hold them. A single row
-    /// is written faster by itself.
+    /// The values of a chunk, column by column, where arrays hold them.
     fn arrays<'p>(&self, chunk: Chunk<'p>) -> Vec<Vec<Element<'p, T>>>
     where
         'c: 'p,
     {
-        let clause = self.clauses.get(&chunk.supplied);
-        let is_one = chunk.rows.len() < 2 && self.strategy.is_none();
-        if is_one || !clause.is_some_and(|clause| clause.has_arrays) {
+        if chunk.strategy != Strategy::Unnest {
             return Vec::new();
         }
         let batch = self.batch;
@@ -922,6 +1016,7 @@ struct Chunk<'p> {
     /// Positions in the input.
     rows: &'p [usize],
     supplied: Supplied,
+    strategy: Strategy,
     /// Is the statement one of few that occur?
     recurs: bool,
 }
@@ -938,9 +1033,25 @@ impl Chunk<'_> {
         Chunk {
             rows,
             supplied: self.supplied,
+            strategy: self.strategy,
             recurs: self.recurs && rows.len() == self.rows.len() || rows.len().is_power_of_two(),
         }
     }
+}
+
+/// Is the statement for a chunk one of few that occur?
+fn recurs(strategy: Strategy, of_values: bool) -> bool {
+    match strategy {
+        Strategy::Values => of_values,
+        Strategy::Unnest => true,
+        // It reads a table that is another one each time.
+        Strategy::Copy => false,
+    }
+}
+
+/// Is all of a call one statement, which needs no transaction?
+fn are_one_statement(chunks: &[Chunk<'_>]) -> bool {
+    matches!(chunks, [chunk] if chunk.strategy != Strategy::Copy)
 }
 
 /// Why a plan was not carried out.
@@ -952,6 +1063,8 @@ enum Stop {
     OneByOne,
     /// Rows that existed have been deleted before they were read.
     Vanished(Vec<usize>),
+    /// The temporary table for COPY cannot be made. Nothing has been sent.
+    NoCopy,
     Failed(Error),
 }
 

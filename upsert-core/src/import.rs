@@ -40,6 +40,7 @@
 //! # }
 //! ```
 
+use std::collections::VecDeque;
 use std::error::Error as StdError;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
@@ -57,9 +58,8 @@ use crate::error::Error;
 pub enum ImportError {
     /// A line is not a row.
     Line {
-        /// The number of the line, from 1. A row of several lines is named by its first
-        /// one; behind an empty line, and in a CSV file whose lines end in CR LF, it is the
-        /// line before.
+        /// The number of the line, from 1; a line ends with `\n`. A row of several lines is
+        /// named by its first one, and comments before a row are lines of it.
         line: u64,
         /// The column, where the format tells.
         column: Option<String>,
@@ -119,15 +119,38 @@ impl From<Error> for ImportError {
 
 /// The rows of a CSV file, whose first line names the columns.
 ///
-/// [`csv_from`] takes a reader with other settings.
+/// [`csv_from`] has other settings.
 pub fn csv<T: DeserializeOwned, R: Read>(reader: R) -> CsvRows<T, R> {
-    csv_from(csv::Reader::from_reader(reader))
+    csv_from(&csv::ReaderBuilder::new(), reader)
 }
 
-/// The rows of a CSV file, from a reader of the crate `csv` with settings of its own.
-pub fn csv_from<T: DeserializeOwned, R: Read>(reader: csv::Reader<R>) -> CsvRows<T, R> {
+/// The rows of a CSV file, read with settings of the crate `csv`.
+///
+/// ```
+/// # include!("doctest_setup.rs");
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let conn = &mut connection();
+/// # use serde::Deserialize;
+/// # #[derive(Deserialize, Upsertable)]
+/// # #[diesel(table_name = products)]
+/// # struct Line { #[conflict_key] sku: String, #[on_conflict(update)] name: String }
+/// use upsert_core::import;
+///
+/// let mut settings = csv::ReaderBuilder::new();
+/// settings.delimiter(b';').has_headers(false);
+/// let file = "a;Apple\nb;Bread\n";
+/// let rows = import::csv_from::<Line, _>(&settings, file.as_bytes());
+/// assert_eq!(Line::bulk_upsert_try_stream(conn, rows)?, 2);
+/// # Ok(())
+/// # }
+/// ```
+pub fn csv_from<T: DeserializeOwned, R: Read>(
+    settings: &csv::ReaderBuilder,
+    reader: R,
+) -> CsvRows<T, R> {
     CsvRows {
-        reader,
+        reader: settings.from_reader(Lines::of(reader)),
+        line: 0,
         headers: None,
         has_ended: false,
         record: csv::StringRecord::new(),
@@ -148,7 +171,9 @@ pub fn ndjson<T: DeserializeOwned, R: Read>(reader: R) -> NdjsonRows<T, R> {
 /// The rows of a CSV file; [`csv`](fn@csv) makes it.
 #[derive(Debug)]
 pub struct CsvRows<T, R> {
-    reader: csv::Reader<R>,
+    reader: csv::Reader<Lines<R>>,
+    /// The first line of the record.
+    line: u64,
     headers: Option<csv::StringRecord>,
     has_ended: bool,
     record: csv::StringRecord,
@@ -183,7 +208,10 @@ where
     }
 
     fn read(&mut self) -> Result<Option<T>, csv::Error> {
-        if !self.reader.read_record(&mut self.record)? {
+        let begin = self.reader.position().byte();
+        let read = self.reader.read_record(&mut self.record);
+        self.line = self.reader.get_mut().line_of_record(begin);
+        if !read? {
             return Ok(None);
         }
         self.record.deserialize(self.headers.as_ref()).map(Some)
@@ -193,7 +221,6 @@ where
         if matches!(error.kind(), csv::ErrorKind::Io(_)) {
             return ImportError::Read(error.into());
         }
-        let line = error.position().map_or(0, csv::Position::line);
         let field = match error.kind() {
             csv::ErrorKind::Deserialize { err, .. } => err.field(),
             _ => None,
@@ -202,7 +229,7 @@ where
         let headers = self.headers.as_ref();
         let column = field.and_then(|field| headers?.get(field).map(str::to_owned));
         ImportError::Line {
-            line,
+            line: self.line,
             column,
             source: error.into(),
         }
@@ -256,7 +283,11 @@ where
         loop {
             self.text.clear();
             self.line += 1;
-            match self.reader.read_until(b'\n', &mut self.text) {
+            let read = self.reader.read_until(b'\n', &mut self.text);
+            if self.line == 1 && self.text.starts_with(BYTE_ORDER_MARK) {
+                self.text.drain(..BYTE_ORDER_MARK.len());
+            }
+            match read {
                 Ok(0) => return None,
                 Ok(_) if self.text.trim_ascii().is_empty() => {}
                 Ok(_) => break,
@@ -269,6 +300,64 @@ where
             column: None,
             source: error.into(),
         }))
+    }
+}
+
+/// Some programs begin a file with it. `csv` leaves it out by itself.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// A reader that knows where its lines end.
+///
+/// `csv` numbers a record by the line in which the one before it has ended, which is not
+/// its own behind an empty line, or where lines end with `\r\n`.
+#[derive(Debug)]
+struct Lines<R> {
+    reader: R,
+    /// How many bytes were read.
+    bytes: u64,
+    /// The number of lines that end before `ends`.
+    line: u64,
+    /// The positions of the bytes at the ends of lines, and whether a line begins behind.
+    ends: VecDeque<(u64, bool)>,
+}
+
+impl<R> Lines<R> {
+    fn of(reader: R) -> Self {
+        Self {
+            reader,
+            bytes: 0,
+            line: 1,
+            ends: VecDeque::new(),
+        }
+    }
+
+    /// The line of the record that begins at a byte, or behind the ends of lines there.
+    /// Records are asked for in their order.
+    fn line_of_record(&mut self, mut byte: u64) -> u64 {
+        while let Some((position, begins)) = self.ends.front() {
+            if *position > byte {
+                break;
+            }
+            if *position == byte {
+                byte += 1;
+            }
+            self.line += u64::from(*begins);
+            self.ends.pop_front();
+        }
+        self.line
+    }
+}
+
+impl<R: Read> Read for Lines<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        for (position, byte) in (self.bytes..).zip(&buffer[..count]) {
+            if matches!(byte, b'\r' | b'\n') {
+                self.ends.push_back((position, *byte == b'\n'));
+            }
+        }
+        self.bytes += count as u64;
+        Ok(count)
     }
 }
 

@@ -124,7 +124,7 @@ where
     /// ended; what these have written stays.
     pub fn execute_parallel<'o, C>(self, connections: &mut [C]) -> Result<Vec<Partition>>
     where
-        C: Connection,
+        C: Connection + 'static,
         C::Backend: Dialect,
         R: BindFields<C::Backend>,
         O: Overrides<'o, C::Backend>,
@@ -161,7 +161,7 @@ where
             let part = Part { batch, rows };
             let erased: &(dyn Batch<C::Backend> + Send + Sync) = &part;
             let mut options = options_of(shared, partition, total);
-            let session = &mut BlockingSession::of(conn);
+            let session = &mut BlockingSession::with_copy(conn);
             let result = now(engine::run(session, erased, model, &mut options));
             Partition {
                 rows: part.rows,

@@ -12,7 +12,8 @@ use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::result::QueryResult;
 use diesel::row::{Field, Row};
 
-use crate::dialect::{Dialect, Outcomes, Question};
+use crate::dialect::{Copier, Dialect, Outcomes, Question};
+use crate::field::Supplied;
 use crate::returning::Number;
 
 #[cfg(feature = "async")]
@@ -40,6 +41,22 @@ pub(crate) trait Session {
 
     /// Runs statements without parameters.
     fn batch_execute(&mut self, sql: &str) -> impl Future<Output = QueryResult<()>>;
+
+    /// Has the connection COPY?
+    fn copies(&mut self) -> bool {
+        false
+    }
+
+    /// The connection's COPY, with an empty table for rows that supply these columns, of
+    /// which `row` is one; `None` if the database refuses to make it, or there is no COPY.
+    fn copier(
+        &mut self,
+        row: &dyn QueryFragment<Self::Backend>,
+        columns: Supplied,
+    ) -> QueryResult<Option<&mut dyn Copier<Self::Backend>>> {
+        let _ = (row, columns);
+        Ok(None)
+    }
 
     /// Is there a transaction, the caller's or the call's?
     fn is_in_transaction(&mut self) -> QueryResult<bool>;

@@ -24,22 +24,13 @@ pub(crate) struct ChunkStatement<'s, DB, T: ?Sized> {
     /// Positions in the batch.
     pub(crate) rows: &'s [usize],
     pub(crate) supplied: Supplied,
-    /// The values of each column in one array, or none for `VALUES`.
+    pub(crate) strategy: Strategy,
+    /// The values of each column in one array, if they are sent so.
     pub(crate) arrays: Vec<Vec<Element<'s, T>>>,
     pub(crate) conflict: &'s ConflictClause<'s, DB>,
     /// Is the statement one of few that occur, so that Diesel may keep it
     /// prepared?
     pub(crate) recurs: bool,
-}
-
-impl<DB, T: ?Sized> ChunkStatement<'_, DB, T> {
-    pub(crate) fn strategy(&self) -> Strategy {
-        if self.arrays.is_empty() {
-            Strategy::Values
-        } else {
-            Strategy::Unnest
-        }
-    }
 }
 
 impl<DB, T> QueryFragment<DB> for ChunkStatement<'_, DB, T>
@@ -52,21 +43,15 @@ where
             out.unsafe_to_cache_prepared();
         }
         let conflict: &ConflictClause<'b, DB> = self.conflict;
-        if !self.arrays.is_empty() {
-            let inserted = self.supplied.inserted();
-            let names = inserted.iter().map(|column| self.columns[column].name);
-            push_insert_into(conflict.table, names, &mut out)?;
-            push_unnest(self.batch, &self.arrays, &mut out)?;
-            return DB::push_conflict_clause(conflict, &mut out);
+        let inserted: Vec<usize> = self.supplied.inserted().iter().collect();
+        let names = inserted.iter().map(|column| self.columns[*column].name);
+        push_insert_into(conflict.table, names, &mut out)?;
+        match self.strategy {
+            Strategy::Values => push_values(self.batch, self.rows, &inserted, &mut out)?,
+            Strategy::Unnest => push_unnest(self.batch, &self.arrays, &mut out)?,
+            Strategy::Copy => out.push_sql(DB::SELECT_COPIED),
         }
-        push_upsert(
-            self.batch,
-            self.columns,
-            self.rows,
-            self.supplied,
-            conflict,
-            out,
-        )
+        DB::push_conflict_clause(conflict, &mut out)
     }
 }
 
@@ -160,6 +145,25 @@ impl<'b, T: ?Sized> BatchRows<'b, T> {
     }
 }
 
+/// The binds of all rows: `$1, $2, $3, $4`.
+impl<DB, T> QueryFragment<DB> for BatchRows<'_, T>
+where
+    DB: Dialect,
+    T: Batch<DB> + ?Sized,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        for (i, row) in self.rows.iter().enumerate() {
+            for (j, column) in self.positions.iter().enumerate() {
+                if i + j > 0 {
+                    out.push_sql(", ");
+                }
+                self.batch.push_bind(*row, *column, &mut out)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl<'b, DB, T> Rows<'b, DB> for BatchRows<'b, T>
 where
     DB: Dialect,
@@ -215,26 +219,6 @@ impl<DB, ST> QueryId for ResultQuery<'_, DB, ST> {
 }
 
 impl<DB, ST, Conn> RunQueryDsl<Conn> for ResultQuery<'_, DB, ST> {}
-
-/// Writes the statement for `rows`, all of which supply `supplied`.
-fn push_upsert<'b, DB, T>(
-    batch: &'b T,
-    columns: &[ColumnDef],
-    rows: &[usize],
-    supplied: Supplied,
-    conflict: &ConflictClause<'b, DB>,
-    mut out: AstPass<'_, 'b, DB>,
-) -> QueryResult<()>
-where
-    DB: Dialect,
-    T: Batch<DB> + ?Sized,
-{
-    let inserted: Vec<usize> = supplied.inserted().iter().collect();
-    let names = inserted.iter().map(|column| columns[*column].name);
-    push_insert_into(conflict.table, names, &mut out)?;
-    push_values(batch, rows, &inserted, &mut out)?;
-    DB::push_conflict_clause(conflict, &mut out)
-}
 
 /// Writes `INSERT INTO "products" ("sku", "name") `.
 pub(crate) fn push_insert_into<DB: Dialect>(
@@ -350,14 +334,13 @@ where
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         out.unsafe_to_cache_prepared();
         let conflict: ConflictClause<'b, DB> = self.model.conflict(self.supplied)?;
-        push_upsert(
-            &self.batch,
-            &self.model.columns,
-            &self.rows,
-            self.supplied,
-            &conflict,
-            out,
-        )
+        let inserted: Vec<usize> = self.supplied.inserted().iter().collect();
+        let names = inserted
+            .iter()
+            .map(|column| self.model.columns[*column].name);
+        push_insert_into(conflict.table, names, &mut out)?;
+        push_values(&self.batch, &self.rows, &inserted, &mut out)?;
+        DB::push_conflict_clause(&conflict, &mut out)
     }
 }
 

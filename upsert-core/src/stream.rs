@@ -190,13 +190,13 @@ where
     /// table.
     pub fn execute<'o, C>(mut self, conn: &mut C) -> core::result::Result<usize, E>
     where
-        C: Connection,
+        C: Connection + 'static,
         C::Backend: Dialect,
         R: BindFields<C::Backend>,
         O: Overrides<'o, C::Backend>,
     {
         let model = Model::of::<R>(Overriding::of(self.overrides))?;
-        let mut session = BlockingSession::of(conn);
+        let mut session = BlockingSession::with_copy(conn);
         let mut source = LocalSource(self.rows);
         let options = &mut self.options;
         let commit_every = self.commit_every;

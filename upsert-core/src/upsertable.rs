@@ -191,7 +191,7 @@ pub trait Upsertable: Fields + Sized {
     /// ```
     fn bulk_upsert<C, I>(conn: &mut C, rows: I) -> Result<usize>
     where
-        C: Connection,
+        C: Connection + 'static,
         C::Backend: Dialect,
         Self: BindFields<C::Backend>,
         I: IntoIterator,
@@ -232,7 +232,7 @@ pub trait Upsertable: Fields + Sized {
     /// ```
     fn bulk_upsert_stream<C, I>(conn: &mut C, rows: I) -> Result<usize>
     where
-        C: Connection,
+        C: Connection + 'static,
         C::Backend: Dialect,
         Self: BindFields<C::Backend>,
         I: IntoIterator,
@@ -272,7 +272,7 @@ pub trait Upsertable: Fields + Sized {
     /// ```
     fn bulk_upsert_try_stream<C, I, B, E>(conn: &mut C, rows: I) -> core::result::Result<usize, E>
     where
-        C: Connection,
+        C: Connection + 'static,
         C::Backend: Dialect,
         Self: BindFields<C::Backend>,
         I: IntoIterator<Item = core::result::Result<B, E>>,
@@ -351,7 +351,7 @@ pub trait Upsertable: Fields + Sized {
     /// ```
     fn upsert<C>(&self, conn: &mut C) -> Result<usize>
     where
-        C: Connection,
+        C: Connection + 'static,
         C::Backend: Dialect,
         Self: BindFields<C::Backend>,
     {

@@ -37,6 +37,9 @@ pub(crate) const SHARE: u32 = 4;
 #[cfg(feature = "mysql")]
 pub(crate) const SENDS_DECIMALS: bool = false;
 
+/// Has a PostgreSQL connection COPY?
+pub(crate) const COPIES: bool = false;
+
 /// Does a call begin and end its transactions with statements of its own?
 pub(crate) const SENDS_TRANSACTIONS: bool = true;
 

@@ -1,5 +1,7 @@
 //! PostgreSQL.
 
+#[cfg(feature = "copy")]
+use core::any::Any;
 use core::any::TypeId;
 
 use diesel::backend::Backend;
@@ -18,9 +20,14 @@ use super::{
     SupportsExpressionTarget, SupportsPartialTarget, TargetLookup, TypeKind, Values,
     encode_by_collector, push_existing, push_value,
 };
+#[cfg(feature = "copy")]
+use super::{Copier, Plain};
 use crate::error::{constraint, message};
 use crate::expression::Fragment;
 use crate::field::Rule;
+
+#[cfg(feature = "copy")]
+mod copy;
 
 impl Dialect for Pg {
     // The protocol counts parameters in 16 bits.
@@ -30,6 +37,10 @@ impl Dialect for Pg {
     const MAX_ROWS: usize = 1024;
     // Measured: 4 000 to 16 000 rows are the same.
     const MAX_ARRAY_ROWS: usize = 8192;
+    // Two statements with arrays. A table, COPY and the rest take more round trips.
+    const MIN_COPY_ROWS: usize = 16_384;
+    const MAX_COPY_ROWS: usize = 65_536;
+    const SELECT_COPIED: &'static str = "SELECT * FROM pg_temp.__upsert_copy";
     // Memory for the arrays, here and at the server.
     const MAX_BYTES: Option<usize> = Some(64 * 1024 * 1024);
     const APPLIES_ROWS_IN_ORDER: bool = false;
@@ -79,6 +90,21 @@ impl Dialect for Pg {
         T: ToSql<ST, Self>,
     {
         out.push_bind_param::<Array<ST>, [T]>(values)
+    }
+
+    #[cfg(feature = "copy")]
+    fn copier(connection: &mut dyn Any) -> Option<&mut dyn Copier<Self>> {
+        copy::copier(connection)
+    }
+
+    #[cfg(feature = "copy")]
+    fn push_copy<ST, T>(value: &T, plain: Plain<'_>, data: &mut Vec<u8>) -> QueryResult<()>
+    where
+        ST: SqlType,
+        Self: HasSqlType<ST>,
+        T: ToSql<ST, Self> + ?Sized,
+    {
+        copy::push(value, plain, data)
     }
 
     encode_by_collector!(&mut NoTypes as &mut dyn PgMetadataLookup);

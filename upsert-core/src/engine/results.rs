@@ -86,7 +86,7 @@ where
             match results.run(session, &plan, limits, options).await {
                 Ok(()) => return Ok(results.slots),
                 Err(Stop::Failed(error)) => return Err(error),
-                Err(Stop::Repeats | Stop::OneByOne) => attempt.halves = true,
+                Err(Stop::Repeats | Stop::OneByOne | Stop::NoCopy) => attempt.halves = true,
                 Err(Stop::Vanished(rows)) if attempt.locks => return Err(call.missing(&rows)),
                 Err(Stop::Vanished(_)) => attempt.locks = true,
             }

@@ -10,15 +10,32 @@ use diesel::result::QueryResult;
 use diesel::sql_types::Untyped;
 
 use super::{Executed, LoadSession, LoadsFrom, Session, Texts, texts};
-use crate::dialect::{BEGIN, Dialect, Outcomes};
+use crate::dialect::{BEGIN, Copier, Dialect, Outcomes};
+use crate::field::Supplied;
 use crate::returning::{Loads, Number};
 use crate::statement::ResultQuery;
+
+/// A connection as one with COPY, if it is one.
+type AsCopier<C> = fn(&mut C) -> Option<&mut dyn Copier<<C as Connection>::Backend>>;
 
 /// A blocking connection.
 pub(crate) struct BlockingSession<'c, C: Connection> {
     conn: &'c mut C,
+    copier: AsCopier<C>,
+    table: Option<CopyTable>,
+    /// What it was when each of the open transactions and savepoints began.
+    tables: Vec<Option<CopyTable>>,
     /// The transactions and savepoints that are open.
     depth: usize,
+}
+
+/// A table for the rows of a COPY.
+#[derive(Debug, Clone, Copy)]
+struct CopyTable {
+    columns: Supplied,
+    /// The transaction or savepoint that it belongs to.
+    depth: usize,
+    is_empty: bool,
 }
 
 impl<'c, C> BlockingSession<'c, C>
@@ -26,7 +43,50 @@ where
     C: Connection<Backend: Dialect>,
 {
     pub(crate) fn of(conn: &'c mut C) -> Self {
-        Self { conn, depth: 0 }
+        Self {
+            conn,
+            copier: |_| None,
+            table: None,
+            tables: Vec::new(),
+            depth: 0,
+        }
+    }
+
+    /// The same, for calls that may use COPY.
+    pub(crate) fn with_copy(conn: &'c mut C) -> Self
+    where
+        C: 'static,
+    {
+        let mut session = Self::of(conn);
+        session.copier = |conn| C::Backend::copier(conn);
+        session
+    }
+
+    /// Drops the table of a COPY before it becomes a part of the caller's transaction. The
+    /// end of the call's own drops it anyway.
+    fn drop_table(&mut self) -> QueryResult<()> {
+        if self.depth > 1 || self.table.take().is_none() {
+            return Ok(());
+        }
+        let depth = depth(self.conn)?.map_or(0, NonZeroU32::get);
+        match (self.copier)(self.conn) {
+            Some(copier) if depth > 1 => copier.drop(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Empties the table of a COPY when a savepoint has been released: in the next one its
+    /// rows could not be removed, only hidden.
+    fn empty_table(&mut self) -> QueryResult<()> {
+        let Some(table) = &mut self.table else {
+            return Ok(());
+        };
+        table.depth = table.depth.min(self.depth);
+        if table.is_empty || table.depth < self.depth {
+            return Ok(());
+        }
+        table.is_empty = true;
+        (self.copier)(self.conn).map_or(Ok(()), Copier::truncate)
     }
 
     /// Begins the transaction that the dialect asks for, in place of the one
@@ -79,6 +139,47 @@ where
         ready(self.conn.batch_execute(sql))
     }
 
+    fn copies(&mut self) -> bool {
+        (self.copier)(self.conn).is_some()
+    }
+
+    fn copier(
+        &mut self,
+        row: &dyn QueryFragment<C::Backend>,
+        columns: Supplied,
+    ) -> QueryResult<Option<&mut dyn Copier<C::Backend>>> {
+        let Some(copier) = (self.copier)(self.conn) else {
+            return Ok(None);
+        };
+        let before = self.table.take();
+        let made = match before {
+            Some(table) if table.columns == columns && table.is_empty => true,
+            Some(table) if table.columns == columns && table.depth == self.depth => {
+                copier.truncate()?;
+                true
+            }
+            _ => false,
+        };
+        if !made {
+            if before.is_some() {
+                copier.drop()?;
+            }
+            if !copier.create(row, columns.inserted().len())? {
+                // It would refuse again.
+                self.copier = |_| None;
+                return Ok(None);
+            }
+        }
+        self.table = Some(CopyTable {
+            columns,
+            depth: before
+                .filter(|_| made)
+                .map_or(self.depth, |table| table.depth),
+            is_empty: false,
+        });
+        Ok(Some(copier))
+    }
+
     fn is_in_transaction(&mut self) -> QueryResult<bool> {
         is_in_transaction(self.conn)
     }
@@ -87,6 +188,7 @@ where
         let is_outermost = !is_in_transaction(self.conn)?;
         C::TransactionManager::begin_transaction(self.conn)?;
         self.depth += 1;
+        self.tables.push(self.table);
         if !is_outermost {
             return Ok(());
         }
@@ -99,6 +201,10 @@ where
     }
 
     async fn commit(&mut self) -> QueryResult<()> {
+        if let Err(error) = self.drop_table() {
+            let _ = self.rollback().await;
+            return Err(error);
+        }
         let before = depth(self.conn)?;
         let committed = C::TransactionManager::commit_transaction(self.conn);
         // Diesel leaves a savepoint open that it cannot release.
@@ -106,10 +212,13 @@ where
             let _ = C::TransactionManager::rollback_transaction(self.conn);
         }
         self.depth -= 1;
-        committed
+        self.tables.pop();
+        committed?;
+        self.empty_table()
     }
 
     async fn rollback(&mut self) -> QueryResult<()> {
+        self.table = self.tables.pop().flatten();
         self.depth -= 1;
         C::TransactionManager::rollback_transaction(self.conn)
     }
