@@ -238,7 +238,7 @@ pub(crate) mod sqlite {
     pub(crate) const SYSTEM: System = System::Sqlite;
 
     /// How many cases a property is tried with.
-    pub(crate) const CASES: u32 = 2000 / api::SHARE;
+    pub(crate) const CASES: u32 = 500 / api::SHARE;
 
     pub(crate) use crate::api::SqliteConnection as Conn;
 

@@ -31,7 +31,7 @@ pub(crate) static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 });
 
 /// A property is tried with one in so many of its cases and inputs: the planning is the same.
-pub(crate) const SHARE: u32 = 4;
+pub(crate) const SHARE: u32 = 8;
 
 /// Does a MySQL connection bind a decimal as a number?
 #[cfg(feature = "mysql")]
