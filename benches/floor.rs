@@ -278,13 +278,11 @@ fn main() {
     println!("|---|--:|---|--:|--:|");
     sqlite();
     #[cfg(feature = "postgres")]
-    match std::env::var("PG_DATABASE_URL") {
-        Ok(url) => postgres(&url),
-        Err(_) => eprintln!("left out: PostgreSQL, as `PG_DATABASE_URL` is not set"),
+    if let Some(url) = support::server("PG_DATABASE_URL") {
+        postgres(&url);
     }
     #[cfg(feature = "mysql")]
-    match std::env::var("MYSQL_DATABASE_URL") {
-        Ok(url) => mysql(&url),
-        Err(_) => eprintln!("left out: MySQL, as `MYSQL_DATABASE_URL` is not set"),
+    if let Some(url) = support::server("MYSQL_DATABASE_URL") {
+        mysql(&url);
     }
 }

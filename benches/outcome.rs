@@ -108,23 +108,17 @@ fn main() {
         .unwrap();
     measure("SQLite", &mut conn, recreate, &rows);
     #[cfg(feature = "postgres")]
-    match std::env::var("PG_DATABASE_URL") {
-        Ok(url) => {
-            let mut conn = PgConnection::establish(&url).unwrap();
-            conn.batch_execute("SET client_min_messages = warning")
-                .unwrap();
-            measure("PostgreSQL", &mut conn, recreate, &rows);
-            conn.batch_execute("DROP TABLE upsert_bench").unwrap();
-        }
-        Err(_) => eprintln!("left out: PostgreSQL, as `PG_DATABASE_URL` is not set"),
+    if let Some(url) = support::server("PG_DATABASE_URL") {
+        let mut conn = PgConnection::establish(&url).unwrap();
+        conn.batch_execute("SET client_min_messages = warning")
+            .unwrap();
+        measure("PostgreSQL", &mut conn, recreate, &rows);
+        conn.batch_execute("DROP TABLE upsert_bench").unwrap();
     }
     #[cfg(feature = "mysql")]
-    match std::env::var("MYSQL_DATABASE_URL") {
-        Ok(url) => {
-            let mut conn = MysqlConnection::establish(&url).unwrap();
-            measure("MariaDB", &mut conn, recreate, &rows);
-            conn.batch_execute("DROP TABLE upsert_bench").unwrap();
-        }
-        Err(_) => eprintln!("left out: MySQL, as `MYSQL_DATABASE_URL` is not set"),
+    if let Some(url) = support::server("MYSQL_DATABASE_URL") {
+        let mut conn = MysqlConnection::establish(&url).unwrap();
+        measure("MariaDB", &mut conn, recreate, &rows);
+        conn.batch_execute("DROP TABLE upsert_bench").unwrap();
     }
 }

@@ -113,7 +113,7 @@ async fn main() {
         print!(" by hand, {chunk} rows |");
     }
     println!("\n|---|---|---|{}", "---|".repeat(CHUNKS.len()));
-    if let Ok(url) = std::env::var("PG_DATABASE_URL") {
+    if let Some(url) = support::server("PG_DATABASE_URL") {
         let conn = &mut AsyncPgConnection::establish(&url).await.unwrap();
         conn.batch_execute(&format!("DROP TABLE IF EXISTS upsert_bench; {CREATE}"))
             .await
@@ -128,7 +128,7 @@ async fn main() {
         );
         conn.batch_execute("DROP TABLE upsert_bench").await.unwrap();
     }
-    if let Ok(url) = std::env::var("MYSQL_DATABASE_URL") {
+    if let Some(url) = support::server("MYSQL_DATABASE_URL") {
         let conn = &mut AsyncMysqlConnection::establish(&url).await.unwrap();
         conn.batch_execute("DROP TABLE IF EXISTS upsert_bench")
             .await

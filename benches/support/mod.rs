@@ -106,6 +106,15 @@ pub fn loop_rusqlite<'r>(conn: &mut rusqlite::Connection, rows: impl Iterator<It
     transaction.commit().unwrap();
 }
 
+/// The address of a server, which is left out if its variable is not set.
+pub fn server(variable: &str) -> Option<String> {
+    let url = std::env::var(variable).ok();
+    if url.is_none() {
+        eprintln!("left out: the database of `{variable}`, which is not set");
+    }
+    url
+}
+
 /// The number behind the argument `name`.
 pub fn argument(name: &str, default: usize) -> usize {
     let mut arguments = std::env::args().skip_while(|it| it != name).skip(1);

@@ -462,8 +462,8 @@ where
         };
         let strategy = self.strategy(*all, rows, limits.copies);
         let most = self.rows_per_statement(*all, strategy, limits);
-        let bytes = self.bytes(&self.selected).unwrap_or(0);
-        if most.is_none_or(|most| most < rows) || bytes > limits.bytes {
+        let fit = || self.bytes(&self.selected).unwrap_or(0) <= limits.bytes;
+        if most.is_none_or(|most| most < rows) || !fit() {
             return Order::Ask;
         }
         // All rows fit into one statement.
