@@ -1,5 +1,4 @@
-//! Calls of other kinds than a bulk of new rows: one row, rows that mostly have not changed,
-//! several connections at once.
+//! Calls that are not one bulk of rows: one row after the other, several connections at once.
 //!
 //! `cargo bench --bench cases --features postgres,mysql` prints a table. SQLite is a file in
 //! WAL mode; the servers are those of `PG_DATABASE_URL` and `MYSQL_DATABASE_URL`, where a
@@ -16,7 +15,9 @@ use upsert_core::{BindFields, Dialect, Upsertable, upsert};
 
 mod support;
 
-use support::{CREATE, Reading, argument, median, readings, stock, upsert_bench};
+#[cfg(feature = "mysql")]
+use support::upsert_bench;
+use support::{Reading, argument, create, existing, in_turn, readings, sqlite_file, stock, tidy};
 
 /// How many calls of one row are a round.
 const SINGLE_ROWS: usize = 2000;
@@ -38,35 +39,17 @@ where
     C: Connection<Backend: Dialect> + 'static,
     Reading: BindFields<C::Backend>,
 {
-    let mut times: Vec<_> = case.candidates.iter().map(|_| Vec::new()).collect();
-    for round in 0..=argument("--rounds", 7) {
-        for ((_, run), times) in case.candidates.iter().zip(&mut times) {
-            let create = format!("DROP TABLE IF EXISTS upsert_bench; {CREATE}");
-            conn.batch_execute(&create).unwrap();
-            upsert(&case.existing).execute(conn).unwrap();
-            tidy(database, conn);
-            let start = Instant::now();
-            run(conn, &case.rows);
-            // The first round warms up.
-            if round > 0 {
-                times.push(start.elapsed());
-            }
-        }
-    }
-    let first = median(&mut times[0]);
-    for ((name, _), times) in case.candidates.iter().zip(&mut times) {
-        report(database, case.name, name, median(times), first);
-    }
-}
-
-fn tidy<C: Connection>(database: &str, conn: &mut C) {
-    let sql: &[&str] = match database {
-        "SQLite" => &["PRAGMA wal_checkpoint(TRUNCATE)"],
-        "PostgreSQL" => &["VACUUM ANALYZE upsert_bench", "CHECKPOINT"],
-        _ => &[],
-    };
-    for sql in sql {
-        conn.batch_execute(sql).unwrap();
+    let rounds = argument("--rounds", 7);
+    let medians = in_turn(case.candidates.len(), 1, rounds, |candidate| {
+        create(conn);
+        upsert(&case.existing).execute(conn).unwrap();
+        tidy(database, conn);
+        let start = Instant::now();
+        (case.candidates[candidate].1)(conn, &case.rows);
+        start.elapsed()
+    });
+    for ((name, _), median) in case.candidates.iter().zip(&medians) {
+        report(database, case.name, name, *median, medians[0]);
     }
 }
 
@@ -102,45 +85,9 @@ macro_rules! one_row {
                 ),
             ],
             rows: readings(SINGLE_ROWS, false),
-            existing: readings(SINGLE_ROWS, false)
-                .into_iter()
-                .step_by(2)
-                .collect(),
+            existing: existing(&readings(SINGLE_ROWS, false)),
         }
     };
-}
-
-/// All rows exist, and a tenth of them has changed.
-fn unchanged<C>() -> Case<'static, C>
-where
-    C: Connection<Backend: Dialect> + 'static,
-    Reading: BindFields<C::Backend>,
-{
-    let rows = argument("--rows", 100_000);
-    let mut changed = readings(rows, false);
-    for row in changed.iter_mut().step_by(10) {
-        row.value += 1.0;
-    }
-    Case {
-        name: "90 % unchanged",
-        candidates: vec![
-            (
-                "`bulk_upsert`",
-                Box::new(|conn, rows| {
-                    Reading::bulk_upsert(conn, rows).unwrap();
-                }),
-            ),
-            (
-                "with `skip_unchanged`",
-                Box::new(|conn, rows| {
-                    let call = upsert(rows).skip_unchanged(true);
-                    assert_eq!(call.execute(conn).unwrap(), rows.len().div_ceil(10));
-                }),
-            ),
-        ],
-        rows: changed,
-        existing: readings(rows, false),
-    }
 }
 
 /// Half of the rows exist.
@@ -171,22 +118,56 @@ where
             ),
         ],
         rows: readings(rows, false),
-        existing: readings(rows, false).into_iter().step_by(2).collect(),
+        existing: existing(&readings(rows, false)),
     }
+}
+
+/// The row as `Insertable` is derived without `treat_none_as_default_value = false`: `None`
+/// is left out, so that no two statements need be the same and none is kept prepared.
+#[derive(Insertable)]
+#[diesel(table_name = upsert_bench)]
+struct ByDefault<'r> {
+    id: i32,
+    sensor: &'r str,
+    value: f64,
+    quality: i32,
+    note: Option<&'r str>,
+    updated_at: i64,
+}
+
+impl<'r> From<&'r Reading> for ByDefault<'r> {
+    fn from(row: &'r Reading) -> Self {
+        Self {
+            id: row.id,
+            sensor: &row.sensor,
+            value: row.value,
+            quality: row.quality,
+            note: row.note.as_deref(),
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+/// One row on SQLite, also by the derive's default.
+fn one_row_sqlite() -> Case<'static, SqliteConnection> {
+    let mut case = one_row!(SqliteConnection, |row, conn| stock!(row).execute(conn));
+    case.candidates.push((
+        "stock Diesel, `Insertable` by default",
+        Box::new(|conn, rows| {
+            for row in rows {
+                stock!(ByDefault::from(row)).execute(conn).unwrap();
+            }
+        }),
+    ));
+    case
 }
 
 fn sqlite() {
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("run.sqlite3");
-    let conn = &mut SqliteConnection::establish(path.to_str().unwrap()).unwrap();
-    let wal = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL";
-    conn.batch_execute(wal).unwrap();
-    measure(
-        "SQLite",
-        conn,
-        &one_row!(SqliteConnection, |row, conn| stock!(row).execute(conn)),
-    );
-    let mut in_transaction = one_row!(SqliteConnection, |row, conn| stock!(row).execute(conn));
+    let (_, mut conn) = sqlite_file(&directory);
+    let conn = &mut conn;
+    measure("SQLite", conn, &one_row_sqlite());
+    let mut in_transaction = one_row_sqlite();
     in_transaction.name = "2000 calls of one row, in a transaction";
     for (_, run) in &mut in_transaction.candidates {
         let inner = std::mem::replace(run, Box::new(|_, _| {}));
@@ -199,34 +180,28 @@ fn sqlite() {
         });
     }
     measure("SQLite", conn, &in_transaction);
-    measure("SQLite", conn, &unchanged());
 }
 
 #[cfg(feature = "postgres")]
 fn postgres(url: &str) {
-    let conn = &mut PgConnection::establish(url).unwrap();
-    conn.batch_execute("SET client_min_messages = warning")
-        .unwrap();
+    let conn = &mut support::connect_postgres(url);
     measure(
         "PostgreSQL",
         conn,
         &one_row!(PgConnection, |row, conn| stock!(row).execute(conn)),
     );
-    measure("PostgreSQL", conn, &unchanged());
     measure("PostgreSQL", conn, &parallel(url));
     conn.batch_execute("DROP TABLE upsert_bench").unwrap();
 }
 
 #[cfg(feature = "mysql")]
 fn mysql(url: &str) {
-    use diesel::dsl::DuplicatedKeys;
-
     let conn = &mut MysqlConnection::establish(url).unwrap();
-    // Diesel has no `excluded` there.
+    // Unlike `stock_mysql!`, it is kept prepared; it has the values twice.
     let stock = |row: &Reading, conn: &mut MysqlConnection| {
         diesel::insert_into(upsert_bench::table)
             .values(row)
-            .on_conflict(DuplicatedKeys)
+            .on_conflict(diesel::dsl::DuplicatedKeys)
             .do_update()
             .set((
                 upsert_bench::sensor.eq(&row.sensor),
@@ -239,7 +214,6 @@ fn mysql(url: &str) {
     };
     let one_row = one_row!(MysqlConnection, stock);
     measure("MariaDB", conn, &one_row);
-    measure("MariaDB", conn, &unchanged());
     measure("MariaDB", conn, &parallel(url));
     conn.batch_execute("DROP TABLE upsert_bench").unwrap();
 }

@@ -1,11 +1,10 @@
 //! What `outcome` and `returning` cost against the plain call: an upsert of
 //! 100 000 rows with 6 columns, half of which exist, on each database.
 //!
-//! `cargo bench --bench outcome --features postgres,mysql` prints the table that
-//! the README shows. SQLite is a file in WAL mode; the servers are those of
-//! `PG_DATABASE_URL` and `MYSQL_DATABASE_URL`, where a database is left out whose
-//! address is not set. The candidates take turns, and what is compared are the
-//! medians of one run.
+//! `cargo bench --bench outcome --features postgres,mysql` prints a table. SQLite is a file
+//! in WAL mode; the servers are those of `PG_DATABASE_URL` and `MYSQL_DATABASE_URL`, where a
+//! database is left out whose address is not set. The candidates take turns, and what is
+//! compared are the medians of one run.
 //!
 //! `-- --rows N` and `-- --rounds N` change the size.
 
@@ -18,7 +17,7 @@ use upsert_core::{Action, BindFields, Change, Loads, upsert};
 
 mod support;
 
-use support::{CREATE, Reading, argument, median, readings, upsert_bench};
+use support::{Reading, argument, create, existing, in_turn, readings, sqlite_file, upsert_bench};
 
 const NAMES: [&str; 5] = [
     "`execute`",
@@ -59,40 +58,25 @@ where
     start.elapsed()
 }
 
-/// Runs all candidates in turn, on a table that `reset` makes anew.
-fn measure<C>(name: &str, conn: &mut C, reset: impl Fn(&mut C), rows: &[Reading])
+/// Runs all candidates in turn.
+fn measure<C>(name: &str, conn: &mut C, rows: &[Reading])
 where
     C: LoadConnection<Backend: Outcomes> + 'static,
     Reading: BindFields<C::Backend>,
     upsert_bench::id: Loads<C, i32>,
 {
-    let mut times = NAMES.map(|_| Vec::new());
-    for round in 0..=argument("--rounds", 9) {
-        for (candidate, times) in times.iter_mut().enumerate() {
-            reset(conn);
-            upsert(rows.iter().step_by(2)).execute(conn).unwrap();
-            let time = run(conn, candidate, rows);
-            // The first round warms up.
-            if round > 0 {
-                times.push(time);
-            }
-        }
-    }
-    let plain = median(&mut times[0]);
-    for (candidate, times) in NAMES.iter().zip(&mut times) {
-        let median = median(times);
+    let medians = in_turn(NAMES.len(), 1, argument("--rounds", 9), |candidate| {
+        create(conn);
+        upsert(existing(rows)).execute(conn).unwrap();
+        run(conn, candidate, rows)
+    });
+    for (candidate, median) in NAMES.iter().zip(&medians) {
         println!(
             "| {name} | {candidate} | {} ms | {:.2} |",
             median.as_millis(),
-            median.as_secs_f64() / plain.as_secs_f64(),
+            median.as_secs_f64() / medians[0].as_secs_f64(),
         );
     }
-}
-
-/// Drops the table and creates it.
-fn recreate(conn: &mut impl SimpleConnection) {
-    let sql = format!("DROP TABLE IF EXISTS upsert_bench; {CREATE}");
-    conn.batch_execute(&sql).unwrap();
 }
 
 fn main() {
@@ -102,23 +86,18 @@ fn main() {
         rows.len()
     );
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("run.sqlite3");
-    let mut conn = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
-    conn.batch_execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
-        .unwrap();
-    measure("SQLite", &mut conn, recreate, &rows);
+    let (_, mut conn) = sqlite_file(&directory);
+    measure("SQLite", &mut conn, &rows);
     #[cfg(feature = "postgres")]
     if let Some(url) = support::server("PG_DATABASE_URL") {
-        let mut conn = PgConnection::establish(&url).unwrap();
-        conn.batch_execute("SET client_min_messages = warning")
-            .unwrap();
-        measure("PostgreSQL", &mut conn, recreate, &rows);
+        let mut conn = support::connect_postgres(&url);
+        measure("PostgreSQL", &mut conn, &rows);
         conn.batch_execute("DROP TABLE upsert_bench").unwrap();
     }
     #[cfg(feature = "mysql")]
     if let Some(url) = support::server("MYSQL_DATABASE_URL") {
         let mut conn = MysqlConnection::establish(&url).unwrap();
-        measure("MariaDB", &mut conn, recreate, &rows);
+        measure("MariaDB", &mut conn, &rows);
         conn.batch_execute("DROP TABLE upsert_bench").unwrap();
     }
 }

@@ -1,9 +1,9 @@
 //! What round trips cost: an upsert of 10 000 rows with 6 columns, half of which
 //! exist, through diesel-async on a database that is 0, 2 and 10 ms away.
 //!
-//! `cargo bench --bench remote` prints the table that the README shows. The servers
-//! are those of `PG_DATABASE_URL` and `MYSQL_DATABASE_URL`, where a database is left
-//! out whose address is not set; a proxy in this process adds the time, half on the
+//! `cargo bench --bench remote` prints a table. The servers are those of
+//! `PG_DATABASE_URL` and `MYSQL_DATABASE_URL`, where a database is left out whose
+//! address is not set; a proxy in this process adds the time, half on the
 //! way there and half on the way back. It is compared with what is written by hand:
 //! diesel-async's own insert with `ON CONFLICT`, in one transaction, in chunks of
 //! each of several sizes. The candidates take turns, and what is compared are the
@@ -17,7 +17,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use diesel::{ExpressionMethods, QueryResult};
+use diesel::QueryResult;
 use diesel_async::{
     AsyncConnection, AsyncMysqlConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection,
 };
@@ -25,7 +25,9 @@ use upsert_core::asynchronous::Upsertable;
 
 mod support;
 
-use support::{CREATE, Reading, argument, median, milliseconds, readings, stock, upsert_bench};
+use support::{
+    CREATE, Reading, argument, existing, median, milliseconds, readings, stock, stock_mysql,
+};
 
 /// The sizes of the chunks that are written by hand.
 const CHUNKS: [usize; 3] = [500, 1000, 5000];
@@ -47,21 +49,9 @@ macro_rules! by_hand {
 
 by_hand!(postgres_by_hand, AsyncPgConnection, |rows| stock!(rows));
 
-by_hand!(mysql_by_hand, AsyncMysqlConnection, |rows| {
-    use diesel::dsl::{DuplicatedKeys, sql};
-    use diesel::sql_types::{BigInt, Double, Integer, Nullable, Text};
-    diesel::insert_into(upsert_bench::table)
-        .values(rows)
-        .on_conflict(DuplicatedKeys)
-        .do_update()
-        .set((
-            upsert_bench::sensor.eq(sql::<Text>("VALUES(sensor)")),
-            upsert_bench::value.eq(sql::<Double>("VALUES(value)")),
-            upsert_bench::quality.eq(sql::<Integer>("VALUES(quality)")),
-            upsert_bench::note.eq(sql::<Nullable<Text>>("VALUES(note)")),
-            upsert_bench::updated_at.eq(sql::<BigInt>("VALUES(updated_at)")),
-        ))
-});
+by_hand!(mysql_by_hand, AsyncMysqlConnection, |rows| stock_mysql!(
+    rows
+));
 
 /// Runs all candidates in turn on a database, `delay` away.
 macro_rules! measure {
@@ -75,9 +65,7 @@ macro_rules! measure {
             for round in 0..=argument("--rounds", 9) {
                 for (candidate, times) in times.iter_mut().enumerate() {
                     conn.batch_execute($truncate).await.unwrap();
-                    Reading::bulk_upsert(conn, rows.iter().step_by(2))
-                        .await
-                        .unwrap();
+                    Reading::bulk_upsert(conn, existing(rows)).await.unwrap();
                     let start = Instant::now();
                     if candidate == 0 {
                         Reading::bulk_upsert(conn, rows).await.unwrap();

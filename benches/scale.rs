@@ -20,7 +20,7 @@ use upsert_core::{BindFields, Dialect, Upsertable};
 
 mod support;
 
-use support::{CREATE, Reading, argument};
+use support::{Reading, argument, create, text};
 
 /// The rows of a stream, each with another key, in no order.
 fn rows(count: usize) -> impl Iterator<Item = Reading> {
@@ -38,8 +38,7 @@ where
     C: Connection<Backend: Dialect> + 'static,
     Reading: BindFields<C::Backend>,
 {
-    let create = format!("DROP TABLE IF EXISTS upsert_bench; {CREATE}");
-    conn.batch_execute(&create).unwrap();
+    create(&mut conn);
     let start = Instant::now();
     let written = if kind == "csv" {
         let lines = import::csv::<Reading, _>(std::fs::File::open(file).unwrap());
@@ -69,12 +68,6 @@ fn in_process(database: &str, kind: &str, count: usize, file: &Path) -> (f64, f6
         (true, Ok(seconds), Ok(peak)) => (seconds, peak / 1024.0),
         _ => panic!("{}", String::from_utf8_lossy(&output.stderr)),
     }
-}
-
-/// The text behind the argument `name`.
-fn text(name: &str) -> Option<String> {
-    let mut arguments = std::env::args().skip_while(|it| it != name).skip(1);
-    arguments.next()
 }
 
 fn write_csv(path: &Path, lines: usize) {
@@ -109,10 +102,7 @@ fn main() {
             #[cfg(feature = "postgres")]
             {
                 let url = std::env::var("PG_DATABASE_URL").unwrap();
-                let mut conn = PgConnection::establish(&url).unwrap();
-                conn.batch_execute("SET client_min_messages = warning")
-                    .unwrap();
-                measure(conn, &kind, count, file);
+                measure(support::connect_postgres(&url), &kind, count, file);
             }
         }
         return;

@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use diesel::Insertable;
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
 use upsert_core::Upsertable;
 
 diesel::table! {
@@ -36,13 +37,22 @@ pub struct Reading {
     pub updated_at: i64,
 }
 
-/// The rows of a call; those with an even position exist before it.
+/// The rows of a call.
 pub fn readings(rows: usize, sorted: bool) -> Vec<Reading> {
     (0..rows)
         // A fixed permutation: input comes in no order.
         .map(|i| if sorted { i } else { (i * 7919 + 13) % rows })
         .map(|id| reading(id as i32))
         .collect()
+}
+
+/// Every other of the rows, as they are before a call that changes them.
+pub fn existing(rows: &[Reading]) -> Vec<Reading> {
+    let before = |row: &Reading| Reading {
+        value: row.value - 0.25,
+        ..row.clone()
+    };
+    rows.iter().step_by(2).map(before).collect()
 }
 
 /// The row with this id.
@@ -78,32 +88,111 @@ macro_rules! stock {
 }
 pub(crate) use stock;
 
-/// Writes the rows by a prepared statement of one row, in one transaction.
-pub fn loop_rusqlite<'r>(conn: &mut rusqlite::Connection, rows: impl Iterator<Item = &'r Reading>) {
+/// The same on MySQL, where Diesel has no `excluded`.
+macro_rules! stock_mysql {
+    ($values:expr) => {{
+        use diesel::ExpressionMethods as _;
+        use diesel::dsl::{DuplicatedKeys, sql};
+        use diesel::sql_types::{BigInt, Double, Integer, Nullable, Text};
+        use $crate::support::upsert_bench;
+        diesel::insert_into(upsert_bench::table)
+            .values($values)
+            .on_conflict(DuplicatedKeys)
+            .do_update()
+            .set((
+                upsert_bench::sensor.eq(sql::<Text>("VALUES(sensor)")),
+                upsert_bench::value.eq(sql::<Double>("VALUES(value)")),
+                upsert_bench::quality.eq(sql::<Integer>("VALUES(quality)")),
+                upsert_bench::note.eq(sql::<Nullable<Text>>("VALUES(note)")),
+                upsert_bench::updated_at.eq(sql::<BigInt>("VALUES(updated_at)")),
+            ))
+    }};
+}
+pub(crate) use stock_mysql;
+
+/// Writes the rows by a prepared statement of one row, several in one transaction.
+pub fn loop_rusqlite(conn: &mut rusqlite::Connection, rows: &[Reading]) {
+    let write = |conn: &rusqlite::Connection| {
+        let mut statement = conn.prepare_cached(
+            "INSERT INTO upsert_bench (id, sensor, value, quality, note, updated_at) \
+             VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
+             sensor = excluded.sensor, value = excluded.value, quality = excluded.quality, \
+             note = excluded.note, updated_at = excluded.updated_at",
+        )?;
+        rows.iter().try_for_each(|row| {
+            let values = rusqlite::params![
+                row.id,
+                row.sensor,
+                row.value,
+                row.quality,
+                row.note,
+                row.updated_at
+            ];
+            statement.execute(values).map(drop)
+        })
+    };
+    if rows.len() == 1 {
+        return write(conn).unwrap();
+    }
     let transaction = conn.transaction().unwrap();
-    {
-        let mut statement = transaction
-            .prepare_cached(
-                "INSERT INTO upsert_bench (id, sensor, value, quality, note, updated_at) \
-                 VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
-                 sensor = excluded.sensor, value = excluded.value, quality = excluded.quality, \
-                 note = excluded.note, updated_at = excluded.updated_at",
-            )
-            .unwrap();
-        for row in rows {
-            statement
-                .execute(rusqlite::params![
-                    row.id,
-                    row.sensor,
-                    row.value,
-                    row.quality,
-                    row.note,
-                    row.updated_at
-                ])
-                .unwrap();
+    write(&transaction).unwrap();
+    transaction.commit().unwrap();
+}
+
+/// A file in WAL mode, and its path.
+pub fn sqlite_file(directory: &tempfile::TempDir) -> (String, SqliteConnection) {
+    let path = directory.path().join("bench.sqlite3");
+    let path = path.to_str().unwrap().to_owned();
+    let mut conn = SqliteConnection::establish(&path).unwrap();
+    let wal = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL";
+    conn.batch_execute(wal).unwrap();
+    (path, conn)
+}
+
+#[cfg(feature = "postgres")]
+pub fn connect_postgres(url: &str) -> PgConnection {
+    let mut conn = PgConnection::establish(url).unwrap();
+    conn.batch_execute("SET client_min_messages = warning")
+        .unwrap();
+    conn
+}
+
+/// Makes the table anew.
+pub fn create(conn: &mut impl SimpleConnection) {
+    let create = format!("DROP TABLE IF EXISTS upsert_bench; {CREATE}");
+    conn.batch_execute(&create).unwrap();
+}
+
+/// Lets the database put away what was written, before something is measured.
+pub fn tidy(database: &str, conn: &mut impl SimpleConnection) {
+    let sql: &[&str] = match database {
+        "SQLite" => &["PRAGMA wal_checkpoint(TRUNCATE)"],
+        "PostgreSQL" => &["VACUUM ANALYZE upsert_bench", "CHECKPOINT"],
+        _ => &[],
+    };
+    for sql in sql {
+        conn.batch_execute(sql).unwrap();
+    }
+}
+
+/// Lets the candidates take turns, and has the median of each; the first `warm_up` of the
+/// rounds do not count.
+pub fn in_turn(
+    candidates: usize,
+    warm_up: usize,
+    rounds: usize,
+    mut run: impl FnMut(usize) -> Duration,
+) -> Vec<Duration> {
+    let mut times = vec![Vec::new(); candidates];
+    for round in 0..warm_up + rounds {
+        for (candidate, times) in times.iter_mut().enumerate() {
+            let time = run(candidate);
+            if round >= warm_up {
+                times.push(time);
+            }
         }
     }
-    transaction.commit().unwrap();
+    times.iter_mut().map(|times| median(times)).collect()
 }
 
 /// The address of a server, which is left out if its variable is not set.
@@ -115,10 +204,14 @@ pub fn server(variable: &str) -> Option<String> {
     url
 }
 
+/// The text behind the argument `name`.
+pub fn text(name: &str) -> Option<String> {
+    std::env::args().skip_while(|it| it != name).nth(1)
+}
+
 /// The number behind the argument `name`.
 pub fn argument(name: &str, default: usize) -> usize {
-    let mut arguments = std::env::args().skip_while(|it| it != name).skip(1);
-    arguments.next().map_or(default, |it| it.parse().unwrap())
+    text(name).map_or(default, |it| it.parse().unwrap())
 }
 
 pub fn median(times: &mut [Duration]) -> Duration {

@@ -1,7 +1,8 @@
-//! Rows that are sent by COPY into a temporary table: the same table as by the other
+//! Rows that are sent by COPY into a staging table: the same table as by the other
 //! strategies, and a connection that goes on, whatever fails.
 
 use std::collections::HashMap;
+use std::error::Error as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
@@ -170,7 +171,7 @@ fn a_stream_and_a_pool() {
     assert_eq!(written, 50_000);
     let sent = words(&recorder);
     let count = |word| sent.iter().filter(|it| *it == word).count();
-    // One temporary table, empty before each batch, and 848 rows by arrays.
+    // One staging table, empty before each batch, and 848 rows by arrays.
     assert_eq!(
         (count("CREATE"), count("COPY"), count("TRUNCATE")),
         (1, 3, 3)
@@ -188,7 +189,7 @@ fn a_stream_and_a_pool() {
     assert!(table(&mut database.conn) == expected);
 }
 
-/// Where the temporary table cannot be made, arrays are sent.
+/// Where the staging table cannot be made, arrays are sent.
 #[test]
 fn without_a_temporary_table() {
     let mut database = TestDatabase::new();
@@ -198,7 +199,25 @@ fn without_a_temporary_table() {
         .unwrap();
     let rows: Vec<Item> = (0..40_000).rev().map(item).collect();
     let forced = upsert(&rows).strategy(Strategy::Copy).execute(conn);
-    assert!(matches!(forced, Err(Error::Statement { .. })), "{forced:?}");
+    let error = forced.unwrap_err();
+    assert!(matches!(error, Error::Statement { .. }), "{error:?}");
+    let shown = error.to_string();
+    assert!(
+        shown.ends_with(
+            ": the staging table `__upsert_copy` cannot be made, and the database's own message \
+             is this error's source: leave out `strategy(Strategy::Copy)`, or write \
+             `Strategy::Unnest`"
+        ),
+        "{shown}"
+    );
+    let mut cause = error.source().unwrap();
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    assert_eq!(
+        cause.to_string(),
+        "relation \"__upsert_copy\" already exists"
+    );
     assert_eq!(table(conn), []);
 
     let recorder = Recorder::of(conn);
@@ -489,7 +508,7 @@ struct Key {
     name: String,
 }
 
-/// The temporary table is the call's own in a savepoint that is rolled back, too.
+/// The staging table is the call's own in a savepoint that is rolled back, too.
 #[test]
 fn equal_keys_in_a_stream_in_a_transaction() {
     let mut lock = ExtensionLock::take();

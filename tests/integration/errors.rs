@@ -680,6 +680,44 @@ mod on_mysql_only {
         assert_eq!(sizes, [small("a"), small("b"), small("c")]);
     }
 
+    /// What the connection keeps of the catalog is not trusted with many rows.
+    #[test]
+    fn an_index_that_is_dropped_between_calls() {
+        let mut database = TestDatabase::new();
+        database.run(CREATE_FILES);
+        let names: Vec<String> = (0..101).map(|i| format!("file {i}")).collect();
+        let rows = || {
+            names.iter().map(|name| File {
+                name,
+                content: b"small",
+            })
+        };
+        let conn = &mut database.conn;
+        assert_eq!(wait(upsert(rows()).execute(conn)).unwrap(), 101);
+        database.run("DROP TABLE files");
+        database.run(&CREATE_FILES.replace("PRIMARY KEY", ""));
+        let error = wait(upsert(rows()).execute(&mut database.conn)).unwrap_err();
+        assert!(matches!(error, Error::NoUniqueIndex { .. }), "{error:?}");
+        assert_eq!(files(&mut database), []);
+    }
+
+    /// A row that is not sent may have any size.
+    #[test]
+    fn a_large_row_that_is_left_out() {
+        let mut database = TestDatabase::new();
+        database.run(CREATE_FILES);
+        let content = vec![b'x'; packet(&mut database) + 1];
+        let contents: [&[u8]; 2] = [&content, b"small"];
+        let rows = contents.map(|content| File { name: "a", content });
+        let call = upsert(&rows).on_duplicate(Duplicates::KeepLast);
+        assert_eq!(wait(call.execute(&mut database.conn)).unwrap(), 1);
+        let files = files(&mut database);
+        assert!(
+            matches!(&files[..], [(name, 5, _)] if name == "a"),
+            "{files:?}"
+        );
+    }
+
     #[test]
     fn many_large_rows_go_out_in_statements_that_fit() {
         const MIB: usize = 1024 * 1024;

@@ -50,6 +50,17 @@ impl Read for Failing<'_> {
     }
 }
 
+/// The record that was read last has values, which a log is not to have.
+#[test]
+fn readers_do_not_show_values() {
+    let mut rows = import::csv::<Part, _>("id,name,price\n1,secret,1\n".as_bytes());
+    assert_eq!(rows.next().unwrap().unwrap().name, "secret");
+    assert_eq!(format!("{rows:?}"), "CsvRows { line: 2, .. }");
+    let mut rows = import::ndjson::<Part, _>("{\"id\": 1, \"name\": \"secret\"}".as_bytes());
+    assert_eq!(rows.next().unwrap().unwrap().name, "secret");
+    assert_eq!(format!("{rows:?}"), "NdjsonRows { line: 1, .. }");
+}
+
 on_every_database! {
     shared {
         fn table(conn: &mut Conn) -> Vec<Row> {
@@ -138,6 +149,38 @@ on_every_database! {
         assert_eq!(Part::bulk_upsert_try_stream(conn, rows).unwrap(), 1);
         assert_eq!(table(conn)[2], row(5, "e", None));
         assert_eq!(bad.len(), 2);
+    }
+
+    /// No line is a row then, and none is collected.
+    #[test]
+    fn a_file_without_a_column(database) {
+        database.run(CREATE);
+        let conn = &mut database.conn;
+        let mut bad = Vec::new();
+        let file = "id,Name,price\n1,a,1\n2,b,1\n";
+        let rows = import::csv::<Part, _>(file.as_bytes()).collect_bad(&mut bad);
+        let error = Part::bulk_upsert_try_stream(conn, rows).unwrap_err();
+        assert!(matches!(&error, ImportError::NoColumn(name) if name == "name"), "{error:?}");
+        assert!(error.to_string().starts_with("the first line of the file names no column `name`: "));
+        assert!(bad.is_empty(), "{bad:?}");
+        assert_eq!(table(conn), []);
+    }
+
+    /// What follows an open quote is not a value.
+    #[test]
+    fn a_quote_that_is_not_closed(database) {
+        database.run(CREATE);
+        let conn = &mut database.conn;
+        let read = |file: &'static str| import::csv::<Part, _>(file.as_bytes());
+        let error = Part::bulk_upsert_try_stream(conn, read("id,name,price\n1,\"5 inch,1\n2,b,1\n"));
+        assert!(matches!(error, Err(ImportError::Read(_))), "{error:?}");
+        assert_eq!(table(conn), []);
+
+        let closed = "id,name,price\n1,\"a \"\"line\"\"\nb\",1\n2,5\" inch,2\n3,\"c\nd\",3";
+        assert_eq!(Part::bulk_upsert_try_stream(conn, read(closed)).unwrap(), 3);
+        let names = ["a \"line\"\nb", "5\" inch", "c\nd"];
+        let rows: Vec<_> = (1..).zip(names).map(|(id, name)| row(id, name, Some(f64::from(id)))).collect();
+        assert_eq!(table(conn), rows);
     }
 
     /// A file that breaks off is not a short file.

@@ -130,6 +130,7 @@ use crate::select::SelectFields;
 use crate::session::Session;
 use crate::session::asynchronous::AsyncSession;
 use crate::statement::ResultQuery;
+use crate::trace;
 use crate::upsertable::{BindFields, Fields};
 
 pub use upsert_derive::Upsertable;
@@ -218,34 +219,15 @@ pub trait Upsertable: crate::Upsertable {
     /// first error ends the call.
     ///
     /// ```
-    /// # use diesel::prelude::*;
-    /// # use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
-    /// # use diesel_async::{AsyncConnection, SimpleAsyncConnection};
-    /// # use upsert_core::asynchronous::Upsertable;
-    /// # diesel::table! {
-    /// #     products (sku) {
-    /// #         sku -> Text,
-    /// #         name -> Text,
-    /// #     }
-    /// # }
-    /// # #[derive(Upsertable)]
-    /// # #[diesel(table_name = products)]
-    /// # struct Product {
-    /// #     #[conflict_key]
-    /// #     sku: String,
-    /// #     #[on_conflict(update)]
-    /// #     name: String,
-    /// # }
+    /// # include!("doctest_setup_async.rs");
     /// # #[tokio::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let mut conn = SyncConnectionWrapper::<SqliteConnection>::establish(":memory:").await?;
-    /// # conn.batch_execute("CREATE TABLE products (sku TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL)").await?;
+    /// # let mut conn = connection().await;
     /// use futures_util::stream;
-    /// use upsert_core::asynchronous::Upsertable;
     ///
     /// let lines = ["a,Apple", "b,Bread", "a line"];
     /// let rows = lines.map(|line| match line.split_once(',') {
-    ///     Some((sku, name)) => Ok(Product { sku: sku.into(), name: name.into() }),
+    ///     Some((sku, name)) => Ok(product(sku, name)),
     ///     None => Err(format!("no comma in `{line}`").into()),
     /// });
     /// let written: Result<usize, Box<dyn std::error::Error + Send + Sync>> =
@@ -356,7 +338,7 @@ where
             let (options, commit_every) = (&mut self.options, self.commit_every);
             let written =
                 stream::run::<_, _, R>(&mut session, &mut source, &model, options, commit_every);
-            let written = written.await;
+            let written = trace::inside(trace::stream(&model.table), written).await;
             session.leave();
             written
         }
@@ -405,6 +387,17 @@ where
     /// See [`Upsertable::bulk_upsert`](crate::Upsertable::bulk_upsert) for what is
     /// promised, and [the module](self) for what becomes of a dropped future.
     ///
+    /// ```
+    /// # include!("doctest_setup_async.rs");
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mut conn = connection().await;
+    /// let rows = [product("a", "Apple"), product("b", "Bread")];
+    /// assert_eq!(upsert(&rows).do_nothing().execute(&mut conn).await?, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Any [`Error`]; nothing of the call is then in the table.
@@ -431,6 +424,17 @@ where
     /// What [`execute`](Upsert::execute) would do.
     ///
     /// The same as [`explain`](crate::Upsert::explain) on a blocking connection.
+    ///
+    /// ```
+    /// # include!("doctest_setup_async.rs");
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mut conn = connection().await;
+    /// let explanation = upsert([product("a", "Apple")]).explain(&mut conn).await?;
+    /// assert_eq!(explanation.statements.len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -459,6 +463,22 @@ where
     /// The same as [`execute_parallel`](crate::Upsert::execute_parallel) on blocking
     /// connections, in one task: the server works in parallel.
     ///
+    /// ```
+    /// # include!("doctest_setup_async.rs");
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mut connections = [connection().await];
+    /// let rows = [product("a", "Apple"), product("b", "Bread")];
+    /// for partition in upsert(&rows).execute_parallel(&mut connections).await? {
+    ///     match partition.result {
+    ///         Ok(written) => println!("{written} rows"),
+    ///         Err(error) => println!("{} rows are to be sent again: {error}", partition.rows.len()),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Any [`Error`] that is found before rows are sent; then nothing of the call is in the
@@ -481,6 +501,7 @@ where
             } = prepared?;
             let batch: &(dyn Batch<C::Backend> + Send + Sync) = &batch;
             let count = connections.len();
+            let span = &trace::parallel(&model.table, batch.len());
             for conn in &mut *connections {
                 let mut session = AsyncSession::of(conn).map_err(Error::Connection)?;
                 let is_in_transaction = session.is_in_transaction();
@@ -493,7 +514,8 @@ where
                 return Err(no_connections(model.plain_table()));
             };
             let mut session = AsyncSession::of(first).map_err(Error::Connection)?;
-            let rows = engine::partition(&mut session, batch, &model, &mut options, count).await;
+            let divided = engine::partition(&mut session, batch, &model, &mut options, count);
+            let rows = trace::inside(span.clone(), divided).await;
             session.leave();
             let rows = rows?;
             let (model, total) = (&model, batch.len());
@@ -505,7 +527,8 @@ where
                 let mut options = options_of(shared, i, total);
                 let result = match AsyncSession::of(conn) {
                     Ok(mut session) => {
-                        let result = engine::run(&mut session, erased, model, &mut options).await;
+                        let written = engine::run(&mut session, erased, model, &mut options);
+                        let result = trace::inside(span.clone(), written).await;
                         session.leave();
                         result
                     }
@@ -524,6 +547,19 @@ where
     /// the input: inserted, updated, unchanged or skipped.
     ///
     /// The same as [`outcome`](crate::Upsert::outcome) on a blocking connection.
+    ///
+    /// ```
+    /// # include!("doctest_setup_async.rs");
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mut conn = connection().await;
+    /// use upsert_core::Action;
+    ///
+    /// let outcome = upsert([product("a", "Apple")]).outcome(&mut conn).await?;
+    /// assert_eq!(outcome.actions(), [Action::Inserted]);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -577,6 +613,19 @@ where
     ///
     /// The same as [`get_results`](crate::Returning::get_results) on a blocking
     /// connection.
+    ///
+    /// ```
+    /// # include!("doctest_setup_async.rs");
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mut conn = connection().await;
+    /// let rows = [product("a", "Apple"), product("b", "Bread")];
+    /// let names = upsert(&rows).returning(products::name);
+    /// let names: Vec<String> = names.get_results(&mut conn).await?;
+    /// assert_eq!(names, ["Apple", "Bread"]);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

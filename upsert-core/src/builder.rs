@@ -126,10 +126,10 @@ pub enum Strategy {
     /// One array for each column: `SELECT unnest($1), unnest($2)`. On PostgreSQL, for
     /// columns of its own types that are neither arrays nor records.
     Unnest,
-    /// COPY into a temporary table, and from there into the model's. On PostgreSQL for the
+    /// COPY into a staging table, a temporary one, and from there into the model's. On PostgreSQL for the
     /// same columns, with the crate's feature `copy`, on a connection that is a
-    /// [`PgConnection`](diesel::pg::PgConnection), r2d2's included; on others rows are
-    /// sent as without it.
+    /// [`PgConnection`](diesel::pg::PgConnection), r2d2's included. On others the call does
+    /// not choose it by itself, and is refused if it was asked for.
     ///
     /// ```sql
     /// CREATE TEMP TABLE __upsert_copy (c0, c1) ON COMMIT DROP AS SELECT $1, $2 WITH NO DATA;
@@ -211,6 +211,19 @@ where
     /// COPY for 16 384 and more where the connection has it, if the columns can be sent so,
     /// and values otherwise. The table ends the same. [`explain`](Upsert::explain) says
     /// which it is.
+    ///
+    /// ```
+    /// # include!("doctest_setup.rs");
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let conn = &mut connection();
+    /// use upsert_core::{Strategy, upsert};
+    ///
+    /// let rows = [Product { sku: "a", name: "Apple" }];
+    /// let written = upsert(&rows).strategy(Strategy::Values).execute(conn)?;
+    /// assert_eq!(written, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

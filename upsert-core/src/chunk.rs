@@ -57,11 +57,20 @@ impl Limits {
         }
     }
 
-    /// Is a statement of `rows` rows one of few that occur, and so worth to be
-    /// kept prepared?
-    pub(crate) fn recurs(&self, rows: usize) -> bool {
-        rows == self.rows || rows.is_power_of_two()
+    /// Is a statement of `rows` rows, of `all` that are to be sent, one of few that occur, and
+    /// so worth to be kept prepared?
+    ///
+    /// A limit that a call sets to the number of its rows is another one in each call.
+    pub(crate) fn recurs(&self, rows: usize, all: usize) -> bool {
+        rows == self.rows && rows < all || is_round(rows)
     }
+}
+
+/// Is it a number of rows that programs choose for their calls, or one in which the last
+/// rows of a call are sent: a power of two, or one digit and zeros?
+pub(crate) fn is_round(rows: usize) -> bool {
+    let digits = rows.checked_ilog10().unwrap_or(0);
+    rows.is_power_of_two() || rows % 10_usize.pow(digits) == 0
 }
 
 #[cfg(test)]
@@ -92,7 +101,7 @@ mod tests {
         assert!(
             chunks(limits, &[1; 307])
                 .iter()
-                .all(|rows| limits.recurs(*rows))
+                .all(|rows| limits.recurs(*rows, 307))
         );
     }
 
@@ -105,7 +114,27 @@ mod tests {
             copies: false,
         };
         assert_eq!(chunks(limits, &[1; 207]), [100, 100, 7]);
-        assert!(!limits.recurs(7));
+        assert!(!limits.recurs(17, 207));
+        assert!(limits.recurs(100, 207) && !limits.recurs(99, 207));
+    }
+
+    #[test]
+    fn a_limit_that_is_the_number_of_rows_does_not_recur() {
+        let limits = Limits {
+            rows: 123,
+            ..Limits::of::<diesel::sqlite::Sqlite>()
+        };
+        assert!(limits.recurs(123, 124) && !limits.recurs(123, 123));
+    }
+
+    #[test]
+    fn round_numbers() {
+        let round: Vec<usize> = (1..300).filter(|rows| is_round(*rows)).collect();
+        let expected = [
+            1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 16, 20, 30, 32, 40, 50, 60, 64, 70, 80, 90, 100, 128,
+            200, 256,
+        ];
+        assert_eq!(round, expected);
     }
 
     #[test]

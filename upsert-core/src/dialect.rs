@@ -69,7 +69,7 @@ pub trait Dialect: Backend<QueryBuilder: Default> + Default + 'static {
     /// unless the call chooses another number; 0 where there are no arrays.
     const MAX_ARRAY_ROWS: usize = 0;
 
-    /// The fewest rows for which [COPY](Dialect::copier) is worth a temporary table.
+    /// The fewest rows for which [COPY](Dialect::copier) is worth a staging table.
     const MIN_COPY_ROWS: usize = usize::MAX;
 
     /// The most rows in one COPY, unless the call chooses another number.
@@ -250,6 +250,14 @@ pub trait Dialect: Backend<QueryBuilder: Default> + Default + 'static {
         None
     }
 
+    /// The question to the connection for what it keeps of an earlier answer to
+    /// [`inspect`](Dialect::inspect): that answer, or 0.
+    #[must_use]
+    fn recall<'t>(target: &TargetLookup<'t>) -> Option<Question<'t, Self>> {
+        let _ = target;
+        None
+    }
+
     /// What the answer to [`inspect`](Dialect::inspect) means.
     #[must_use]
     fn inspection(answer: usize) -> Inspection {
@@ -305,14 +313,13 @@ impl<DB> fmt::Debug for Question<'_, DB> {
     }
 }
 
-/// A connection that loads rows into a temporary table faster than by parameters.
+/// A connection that loads rows into a staging table faster than by parameters.
 ///
 /// There is one such table at a time, and only in a transaction, at whose end it is
 /// dropped.
 pub trait Copier<DB> {
-    /// Makes the table, with columns for what `row` binds. `false` if the database refuses
-    /// to, and the transaction is to be rolled back.
-    fn create(&mut self, row: &dyn QueryFragment<DB>, columns: usize) -> QueryResult<bool>;
+    /// Makes the table, with columns for what `row` binds.
+    fn create(&mut self, row: &dyn QueryFragment<DB>, columns: usize) -> Result<(), NoTable>;
 
     /// Loads rows of `columns` columns each, of which `push` appends one by its position,
     /// value by value as [`push_copy`](Dialect::push_copy) does. Returns how many the
@@ -330,6 +337,23 @@ pub trait Copier<DB> {
 
     /// Drops the table.
     fn drop(&mut self) -> QueryResult<()>;
+}
+
+/// Why there is no table for a [`Copier`].
+#[derive(Debug)]
+#[allow(clippy::exhaustive_enums)] // the engine has a way for each
+pub enum NoTable {
+    /// The database does not let it be made. The transaction is to be rolled back, and the
+    /// rows can be sent by parameters.
+    Refused(DieselError),
+    /// Any other error.
+    Failed(DieselError),
+}
+
+impl From<DieselError> for NoTable {
+    fn from(error: DieselError) -> Self {
+        Self::Failed(error)
+    }
 }
 
 /// What becomes of a statement, and of its connection, when the future that
@@ -382,6 +406,8 @@ pub struct TargetLookup<'t> {
     pub table: &'t str,
     /// The columns.
     pub columns: &'t [&'static str],
+    /// How many rows the call has; `usize::MAX` if they are those of a query.
+    pub rows: usize,
     /// Is it needed to know whether the rows may be sorted?
     pub sorts: bool,
     /// Has a column a type of which the database may hold different binds
@@ -562,6 +588,7 @@ mod tests {
             TargetLookup {
                 table,
                 columns: &[],
+                rows: 1,
                 sorts: true,
                 depends_on_column: false,
             }

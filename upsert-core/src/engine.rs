@@ -2,31 +2,35 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
 use std::iter;
 
-use diesel::query_builder::QueryFragment;
 use diesel::result::{Error as DieselError, QueryResult};
 
 use crate::batch::{Element, ErasedBatch};
 use crate::builder::{Duplicates, Options, Strategy};
-use crate::chunk::Limits;
-use crate::dialect::{ConflictClause, Dialect, Encoded, Fault, Inspection, TargetLookup};
+use crate::chunk::{Limits, is_round};
+use crate::dialect::{ConflictClause, Dialect, Encoded, Fault, Inspection, Question, TargetLookup};
 use crate::error::{Error, Place, Result, refuse};
-use crate::explain::{Explanation, PlannedStatement};
 use crate::field::{Rule, Supplied};
 use crate::key::{Keys, Trust};
 use crate::model::{Clause, Model};
 use crate::plan::{Conflict, Input, Plan, Repeated};
-use crate::select::UpsertFromStatement;
 use crate::session::Session;
-use crate::sql::sql_of;
 use crate::statement::{BatchRows, ChunkStatement};
 use crate::trace;
 
 mod copy;
+mod explain;
+mod partition;
 mod probe;
 pub(crate) mod results;
+mod select;
 pub(crate) mod stream;
+
+pub(crate) use self::explain::explain;
+pub(crate) use self::partition::partition;
+pub(crate) use self::select::run_select;
 
 /// Writes the rows of `batch`.
 pub(crate) async fn run<S, T>(
@@ -44,73 +48,6 @@ where
         call.run(session, options).await
     };
     trace::call(&model.table, batch.len(), sent).await
-}
-
-/// The rows for each of `connections`, so that no two of them have the same key.
-///
-/// All rows are one partition where only the database can tell which keys are equal.
-pub(crate) async fn partition<S, T>(
-    session: &mut S,
-    batch: &T,
-    model: &Model<'_, S::Backend>,
-    options: &mut Options<'_>,
-    connections: usize,
-) -> Result<Vec<Vec<usize>>>
-where
-    S: Session,
-    T: ErasedBatch<S::Backend> + ?Sized,
-{
-    if batch.len() == 0 {
-        return Ok(Vec::new());
-    }
-    let call = Call::<S::Backend, T>::prepare(batch, model, options, Needs::default())?;
-    // However few rows there are: the database sees only those of one connection together.
-    let limits = &mut Limits::of::<S::Backend>();
-    let may_sort = call.look(session, Order::Ask, limits).await?;
-    let mut rows: Vec<usize> = (0..batch.len()).collect();
-    if !may_sort || call.keys.trust == Trust::None || !model.comparison.knows_equal() {
-        return Ok(vec![rows]);
-    }
-    // Neighbours stay together: InnoDB locks the gaps between them.
-    rows.sort_by_key(|row| call.keys.class(*row));
-    let size = rows.len().div_ceil(connections);
-    let mut partitions: Vec<Vec<usize>> = vec![Vec::with_capacity(size)];
-    for same in rows.chunk_by(|a, b| call.keys.class(*a) == call.keys.class(*b)) {
-        match partitions.last_mut() {
-            Some(last) if last.len() < size => last.extend(same),
-            _ => partitions.push(same.to_vec()),
-        }
-    }
-    for rows in &mut partitions {
-        rows.sort_unstable();
-    }
-    Ok(partitions)
-}
-
-/// What writing the rows of `batch` would be.
-pub(crate) async fn explain<S, T>(
-    session: &mut S,
-    batch: &T,
-    model: &Model<'_, S::Backend>,
-    options: &mut Options<'_>,
-) -> Result<Explanation>
-where
-    S: Session,
-    T: ErasedBatch<S::Backend> + ?Sized,
-{
-    if batch.len() == 0 {
-        return Ok(Explanation::of_nothing(
-            model.plain_table(),
-            model.target_names(),
-        ));
-    }
-    let call = Call::<S::Backend, T>::prepare(batch, model, options, Needs::default())?;
-    let mut limits = call.limits(session)?;
-    let is_sorted = call.may_sort(session, &mut limits).await?;
-    let plan = call.plan(is_sorted);
-    let mut explanation = call.explain(&plan, &call.chunks(&plan, limits), is_sorted)?;
-    explanation.in_transaction |= session.is_in_transaction().map_err(Error::Connection)?;
-    Ok(explanation)
 }
 
 /// What a call needs beside its rows being written.
@@ -371,6 +308,7 @@ where
                 Err(Stop::Failed(error)) => return Err(error),
                 Err(Stop::NoCopy) => return Ok(None),
                 Err(Stop::Repeats | Stop::OneByOne | Stop::Vanished(_)) => {
+                    trace::is_sorted(false);
                     plan = self.plan(false);
                     halve = true;
                 }
@@ -408,6 +346,7 @@ where
         let target = TargetLookup {
             table: &self.model.table,
             columns: &columns,
+            rows: self.batch.len(),
             sorts: order == Order::Ask,
             depends_on_column: self.keys.depends_on_column,
         };
@@ -433,12 +372,14 @@ where
         // The names in the statement are not measured.
         let room = server - server / 8;
         limits.bytes = limits.bytes.min(room);
-        let sizes = self.sizes.iter().flatten();
-        let too_large = sizes.enumerate().find(|(_, size)| **size > room);
-        match too_large {
-            Some((row, size)) => Err(Error::StatementTooLarge {
+        let Some(sizes) = &self.sizes else {
+            return Ok(());
+        };
+        let mut sent = self.selected.iter().copied();
+        match sent.find(|row| sizes[*row] > room) {
+            Some(row) => Err(Error::StatementTooLarge {
                 place: self.place(&[row]),
-                bytes: Some(*size),
+                bytes: Some(sizes[row]),
                 limit: Some(server),
                 source: None,
             }),
@@ -616,7 +557,7 @@ where
                     rows,
                     supplied,
                     strategy,
-                    recurs: recurs(strategy, most.recurs(count)),
+                    recurs: recurs(strategy, most.recurs(count, step.rows.len())),
                 });
                 rest = others;
             }
@@ -718,7 +659,6 @@ where
     where
         S: Session<Backend = DB>,
     {
-        let bytes = || self.bytes(chunk.rows);
         let sent = async {
             if chunk.strategy == Strategy::Copy {
                 return self.copy(session, chunk, conflict).await;
@@ -726,7 +666,13 @@ where
             let affected = session.execute(&self.statement(chunk, conflict)).await;
             affected.map_err(|source| self.stop(source, chunk.rows))
         };
-        trace::chunk(chunk.rows.len(), bytes, chunk.strategy, sent).await
+        self.traced(chunk, sent).await
+    }
+
+    /// Sends a chunk in a span.
+    fn traced<F: Future>(&self, chunk: Chunk<'_>, sent: F) -> impl Future<Output = F::Output> {
+        let bytes = || self.bytes(chunk.rows);
+        trace::chunk(chunk.rows.len(), bytes, chunk.strategy, sent)
     }
 
     /// The size of rows, where the dialect limits it.
@@ -755,44 +701,6 @@ where
         }
     }
 
-    /// What sending the chunks of a plan would be.
-    fn explain(&self, plan: &Plan, chunks: &[Chunk<'_>], is_sorted: bool) -> Result<Explanation> {
-        let mut planned: BTreeMap<(Supplied, Strategy, usize), PlannedStatement> = BTreeMap::new();
-        let mut statements = Vec::with_capacity(chunks.len());
-        for chunk in chunks {
-            let key = (chunk.supplied, chunk.strategy, chunk.rows.len());
-            let statement = match planned.get(&key) {
-                Some(same) => same.clone(),
-                None => self.planned(*chunk)?,
-            };
-            planned.entry(key).or_insert_with(|| statement.clone());
-            statements.push(statement);
-        }
-        Ok(Explanation {
-            table: self.model.plain_table(),
-            target: self.model.target_names(),
-            rows: self.batch.len(),
-            sent: plan.rows.len(),
-            is_sorted,
-            in_transaction: !are_one_statement(chunks),
-            statements,
-        })
-    }
-
-    fn planned(&self, chunk: Chunk<'_>) -> Result<PlannedStatement> {
-        let nothing = || self.refused(refuse("a chunk has no conflict clause"));
-        let clause = self.clauses.get(&chunk.supplied).ok_or_else(nothing)?;
-        let statement = self.statement(chunk, &clause.conflict);
-        Ok(PlannedStatement {
-            strategy: chunk.strategy,
-            rows: chunk.rows.len(),
-            sql: sql_of::<DB>(&statement)
-                .map_err(|source| self.refused(source))?
-                .into(),
-            is_cached: chunk.recurs,
-        })
-    }
-
     /// The values of a chunk, column by column, where arrays hold them.
     fn arrays<'p>(&self, chunk: Chunk<'p>) -> Vec<Vec<Element<'p, T>>>
     where
@@ -818,62 +726,6 @@ where
     }
 }
 
-/// Writes the rows that `statement` selects.
-///
-/// It is borrowed for itself alone, as the query need not be `Sync`.
-pub(crate) async fn run_select<S, Q>(
-    session: &mut S,
-    statement: &mut UpsertFromStatement<'_, S::Backend, Q>,
-) -> Result<usize>
-where
-    S: Session,
-    Q: QueryFragment<S::Backend>,
-{
-    let model = &statement.model;
-    let lookup = TargetLookup {
-        table: &model.table,
-        columns: model.target_columns(),
-        sorts: false,
-        depends_on_column: false,
-    };
-    inspect(session, model, &lookup, false).await?;
-    let begun = begin(session, true).await?;
-    let written = send_select(session, statement).await;
-    end(session, begun, written).await
-}
-
-async fn send_select<S, Q>(
-    session: &mut S,
-    statement: &mut UpsertFromStatement<'_, S::Backend, Q>,
-) -> Result<usize>
-where
-    S: Session,
-    Q: QueryFragment<S::Backend>,
-{
-    let counts_kept = S::Backend::COUNTS_KEPT_ROWS;
-    if counts_kept {
-        session.batch_execute(S::Backend::BEGIN_COUNT).await?;
-    }
-    let affected = session.execute(&*statement).await;
-    let affected = affected.map_err(|source| {
-        let place = place(&statement.model, Vec::new());
-        match S::Backend::fault(&source) {
-            Fault::CardinalityViolation => Error::RepeatedInQuery { place, source },
-            fault => error(fault, source, place),
-        }
-    })?;
-    let selected = match S::Backend::selected_rows() {
-        Some(question) if counts_kept => session.ask(question).await?,
-        _ => return Ok(affected),
-    };
-    let keeps_rows = statement.conflict()?.keeps_rows();
-    let kept = match S::Backend::kept_rows() {
-        Some(question) if keeps_rows => session.ask(question).await?,
-        _ => 0,
-    };
-    Ok(selected.saturating_sub(kept))
-}
-
 /// Looks up the conflict target, which has to have a unique index. The call `reads`
 /// rows after it, or only writes.
 async fn inspect<S>(
@@ -890,10 +742,7 @@ where
         lock(session, model).await?;
     }
     let inspection = match question {
-        Some(question) => {
-            let answer = session.ask(question).await.map_err(Error::Connection)?;
-            S::Backend::inspection(answer)
-        }
+        Some(question) => S::Backend::inspection(ask_catalog(session, lookup, question).await?),
         None => Inspection::default(),
     };
     if inspection.has_unique_index {
@@ -904,6 +753,24 @@ where
             source: None,
         })
     }
+}
+
+/// Asks the catalog, unless the connection recalls its answer.
+async fn ask_catalog<'t, S>(
+    session: &mut S,
+    lookup: &TargetLookup<'t>,
+    question: Question<'t, S::Backend>,
+) -> Result<usize>
+where
+    S: Session,
+{
+    if let Some(question) = S::Backend::recall(lookup) {
+        let answer = session.ask(question).await.map_err(Error::Connection)?;
+        if answer > 0 {
+            return Ok(answer);
+        }
+    }
+    session.ask(question).await.map_err(Error::Connection)
 }
 
 /// Takes the lock that the caller's transaction needs to write, before it reads.
@@ -1034,7 +901,7 @@ impl Chunk<'_> {
             rows,
             supplied: self.supplied,
             strategy: self.strategy,
-            recurs: self.recurs && rows.len() == self.rows.len() || rows.len().is_power_of_two(),
+            recurs: self.recurs && rows.len() == self.rows.len() || is_round(rows.len()),
         }
     }
 }
@@ -1063,7 +930,7 @@ enum Stop {
     OneByOne,
     /// Rows that existed have been deleted before they were read.
     Vanished(Vec<usize>),
-    /// The temporary table for COPY cannot be made. Nothing has been sent.
+    /// The staging table for COPY cannot be made. What was sent is rolled back.
     NoCopy,
     Failed(Error),
 }

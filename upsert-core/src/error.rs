@@ -118,6 +118,9 @@ pub enum Error {
     },
     /// An error of the database or of Diesel outside of a statement that
     /// writes rows: the transaction's begin or commit, a look at the catalog.
+    ///
+    /// If the connection is lost while the call commits, nobody knows whether the rows are in
+    /// the table: all of them are, or none.
     Connection(DieselError),
 }
 
@@ -317,11 +320,20 @@ impl fmt::Display for Error {
                  than it was bound, or a trigger drops the row: give the row its key as it is \
                  stored, or write it without `returning(..)`",
             ),
-            Self::Interrupted { committed, source } => write!(
-                f,
-                "{source}; the first {committed} rows of the input are committed: to go on, skip \
-                 them",
-            ),
+            Self::Interrupted { committed, source } => {
+                write!(
+                    f,
+                    "{source}; the first {committed} rows of the input are committed"
+                )?;
+                if matches!(**source, Self::Connection(_)) {
+                    f.write_str(
+                        ", and if the connection was lost while it committed, perhaps those of \
+                         that transaction: look for the row behind them, and skip what is there",
+                    )
+                } else {
+                    f.write_str(": to go on, skip them")
+                }
+            }
             Self::Statement { place, source } => {
                 write!(f, "upsert into {place}: {}", Redacted(source))
             }
@@ -332,19 +344,35 @@ impl fmt::Display for Error {
 
 /// A call that cannot be written as SQL; the text has names and no values.
 #[derive(Debug)]
-pub(crate) struct Refusal(String);
+pub(crate) struct Refusal {
+    what: String,
+    source: Option<DieselError>,
+}
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.what)
     }
 }
 
-impl StdError for Refusal {}
+impl StdError for Refusal {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_ref().map(|source| source as _)
+    }
+}
 
 /// A [`Refusal`] as Diesel's error.
 pub(crate) fn refuse(what: impl Into<String>) -> DieselError {
-    DieselError::QueryBuilderError(Box::new(Refusal(what.into())))
+    refusal(what.into(), None)
+}
+
+/// The same, because of what the database says.
+pub(crate) fn refuse_because(what: impl Into<String>, source: DieselError) -> DieselError {
+    refusal(what.into(), Some(source))
+}
+
+fn refusal(what: String, source: Option<DieselError>) -> DieselError {
+    DieselError::QueryBuilderError(Box::new(Refusal { what, source }))
 }
 
 /// Shows a Diesel error by its kind and the names in it, without its message.
@@ -380,6 +408,7 @@ impl fmt::Display for Redacted<'_> {
             DieselError::SerializationError(_) => {
                 f.write_str("a value could not be serialized; the reason is this error's source")
             }
+            DieselError::QueryBuilderError(inner) if inner.is::<Refusal>() => inner.fmt(f),
             DieselError::AlreadyInTransaction => f.write_str("already in a transaction"),
             DieselError::NotInTransaction => f.write_str("not in a transaction"),
             DieselError::BrokenTransactionManager => {

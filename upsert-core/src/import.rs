@@ -3,7 +3,8 @@
 //! A reader becomes an iterator of rows, which
 //! [`bulk_upsert_try_stream`](crate::Upsertable::bulk_upsert_try_stream) takes. Rows are
 //! read by serde, one after the other, so that a file may be larger than memory. A
-//! compressed file is read through the reader of whoever decompresses it.
+//! compressed file is read through the reader of whoever decompresses it, as
+//! `flate2::read::MultiGzDecoder`.
 //!
 //! ```
 //! # include!("doctest_setup.rs");
@@ -39,6 +40,35 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! With [`commit_every`](crate::UpsertStream::commit_every), what is committed is counted in
+//! rows that were read: to go on, make the same iterator anew, and skip them last. Bad lines
+//! among them are then collected once more; so they are given a list of their own.
+//!
+//! ```
+//! # include!("doctest_setup.rs");
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let conn = &mut connection();
+//! # use serde::Deserialize;
+//! # use upsert_core::import;
+//! # #[derive(Deserialize, Upsertable)]
+//! # #[diesel(table_name = products)]
+//! # struct Line { #[conflict_key] sku: String, #[on_conflict(update)] name: String }
+//! use upsert_core::upsert_try_stream;
+//!
+//! # let file = "sku,name\na,Apple\nb\nc,Cherry\n";
+//! # let committed_before = 1;
+//! let mut bad = Vec::new();
+//! let rows = import::csv::<Line, _>(file.as_bytes()).collect_bad(&mut bad);
+//! let mut committed = committed_before;
+//! let written = upsert_try_stream(rows.skip(committed_before))
+//!     .commit_every(10_000)
+//!     .on_progress(|progress| committed = committed_before + progress.committed)
+//!     .execute(conn);
+//! # assert_eq!((written.unwrap(), committed, bad.len()), (1, 2, 1));
+//! # Ok(())
+//! # }
+//! ```
 
 use std::collections::VecDeque;
 use std::error::Error as StdError;
@@ -66,8 +96,10 @@ pub enum ImportError {
         /// Why.
         source: Box<dyn StdError + Send + Sync>,
     },
-    /// The reader has failed, or the first line of a CSV file has no names.
+    /// The reader has failed, or the first line of a CSV file cannot be read.
     Read(io::Error),
+    /// The first line of a CSV file does not name a column that a row needs.
+    NoColumn(String),
     /// The rows cannot be written.
     Write(Error),
 }
@@ -85,6 +117,12 @@ impl fmt::Display for ImportError {
             Self::Read(_) => {
                 f.write_str("the rows cannot be read; the reason is this error's source")
             }
+            Self::NoColumn(column) => write!(
+                f,
+                "the first line of the file names no column `{column}`: name it there, or write \
+                 `#[serde(rename = ..)]` or `#[serde(default)]` on the field; a file without \
+                 names, or with another delimiter, is read by `csv_from`"
+            ),
             Self::Write(error) => error.fmt(f),
         }
     }
@@ -95,6 +133,7 @@ impl fmt::Debug for ImportError {
         let variant = match self {
             Self::Line { .. } => "Line",
             Self::Read(_) => "Read",
+            Self::NoColumn(_) => "NoColumn",
             Self::Write(_) => "Write",
         };
         write!(f, "{variant}({self})")
@@ -106,6 +145,7 @@ impl StdError for ImportError {
         match self {
             Self::Line { source, .. } => Some(&**source),
             Self::Read(source) => Some(source),
+            Self::NoColumn(_) => None,
             Self::Write(error) => error.source(),
         }
     }
@@ -169,7 +209,6 @@ pub fn ndjson<T: DeserializeOwned, R: Read>(reader: R) -> NdjsonRows<T, R> {
 }
 
 /// The rows of a CSV file; [`csv`](fn@csv) makes it.
-#[derive(Debug)]
 pub struct CsvRows<T, R> {
     reader: csv::Reader<Lines<R>>,
     /// The first line of the record.
@@ -181,12 +220,26 @@ pub struct CsvRows<T, R> {
 }
 
 /// The rows of a file with a JSON value in each line; [`ndjson`] makes it.
-#[derive(Debug)]
 pub struct NdjsonRows<T, R> {
     reader: BufReader<R>,
     text: Vec<u8>,
     line: u64,
     row: PhantomData<fn() -> T>,
+}
+
+// Without the record that was read last, which has values.
+impl<T, R> fmt::Debug for CsvRows<T, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("CsvRows");
+        debug.field("line", &self.line).finish_non_exhaustive()
+    }
+}
+
+impl<T, R> fmt::Debug for NdjsonRows<T, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("NdjsonRows");
+        debug.field("line", &self.line).finish_non_exhaustive()
+    }
 }
 
 impl<T, R> CsvRows<T, R>
@@ -214,12 +267,21 @@ where
         if !read? {
             return Ok(None);
         }
+        if self.is_unclosed(begin) {
+            let why = "the file ends inside of a field that begins with a quote";
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, why).into());
+        }
         self.record.deserialize(self.headers.as_ref()).map(Some)
     }
 
-    fn error(&self, error: csv::Error) -> ImportError {
+    fn error(&mut self, error: csv::Error) -> ImportError {
         if matches!(error.kind(), csv::ErrorKind::Io(_)) {
             return ImportError::Read(error.into());
+        }
+        if let Some(column) = self.unnamed_column(&error) {
+            // No line is a row.
+            self.has_ended = true;
+            return ImportError::NoColumn(column);
         }
         let field = match error.kind() {
             csv::ErrorKind::Deserialize { err, .. } => err.field(),
@@ -233,6 +295,30 @@ where
             column,
             source: error.into(),
         }
+    }
+}
+
+impl<T, R: Read> CsvRows<T, R> {
+    /// The column that a row with as many fields as there are names does not have.
+    fn unnamed_column(&self, error: &csv::Error) -> Option<String> {
+        let headers = self.headers.as_ref()?;
+        let csv::ErrorKind::Deserialize { err, .. } = error.kind() else {
+            return None;
+        };
+        // serde's words for a field of a struct.
+        let csv::DeserializeErrorKind::Message(message) = err.kind() else {
+            return None;
+        };
+        let column = message.strip_prefix("missing field `")?.strip_suffix('`')?;
+        (self.record.len() == headers.len()).then(|| column.to_owned())
+    }
+
+    /// Has the file ended in a field that begins with a quote, and goes over lines?
+    fn is_unclosed(&self, begin: u64) -> bool {
+        let lines = self.reader.get_ref();
+        let quotes = lines.quotes.iter().filter(|quote| **quote >= begin);
+        let has_lines = self.record.iter().any(|field| field.contains('\n'));
+        lines.has_ended && has_lines && quotes.count() % 2 == 1
     }
 }
 
@@ -319,6 +405,10 @@ struct Lines<R> {
     line: u64,
     /// The positions of the bytes at the ends of lines, and whether a line begins behind.
     ends: VecDeque<(u64, bool)>,
+    /// The positions of quotes, from the record on that was asked for last.
+    quotes: VecDeque<u64>,
+    /// Has the file ended?
+    has_ended: bool,
 }
 
 impl<R> Lines<R> {
@@ -328,12 +418,17 @@ impl<R> Lines<R> {
             bytes: 0,
             line: 1,
             ends: VecDeque::new(),
+            quotes: VecDeque::new(),
+            has_ended: false,
         }
     }
 
     /// The line of the record that begins at a byte, or behind the ends of lines there.
     /// Records are asked for in their order.
     fn line_of_record(&mut self, mut byte: u64) -> u64 {
+        while self.quotes.front().is_some_and(|quote| *quote < byte) {
+            self.quotes.pop_front();
+        }
         while let Some((position, begins)) = self.ends.front() {
             if *position > byte {
                 break;
@@ -352,10 +447,13 @@ impl<R: Read> Read for Lines<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(buffer)?;
         for (position, byte) in (self.bytes..).zip(&buffer[..count]) {
-            if matches!(byte, b'\r' | b'\n') {
-                self.ends.push_back((position, *byte == b'\n'));
+            match byte {
+                b'\r' | b'\n' => self.ends.push_back((position, *byte == b'\n')),
+                b'"' => self.quotes.push_back(position),
+                _ => {}
             }
         }
+        self.has_ended = count == 0 && !buffer.is_empty();
         self.bytes += count as u64;
         Ok(count)
     }

@@ -16,6 +16,7 @@ use crate::overrides::Overrides;
 use crate::progress::Progress;
 use crate::session::blocking::BlockingSession;
 use crate::session::{Session, now};
+use crate::trace;
 use crate::upsertable::{BindFields, Upsertable};
 
 /// The rows that one connection of a parallel call has written;
@@ -136,6 +137,7 @@ where
         } = self.prepared::<C::Backend>()?;
         let batch: &(dyn Batch<C::Backend> + Send + Sync) = &batch;
         let count = connections.len();
+        let span = &trace::parallel(&model.table, batch.len());
         for conn in &mut *connections {
             let is_in_transaction = BlockingSession::of(conn).is_in_transaction();
             if is_in_transaction.map_err(Error::Connection)? {
@@ -144,14 +146,9 @@ where
         }
         let rows = match connections.first_mut() {
             Some(first) => {
-                let session = &mut BlockingSession::of(first);
-                now(engine::partition(
-                    session,
-                    batch,
-                    &model,
-                    &mut options,
-                    count,
-                ))?
+                let session = &mut BlockingSession::with_copy(first);
+                let divided = engine::partition(session, batch, &model, &mut options, count);
+                trace::within(span, || now(divided))?
             }
             None => return Err(no_connections(model.plain_table())),
         };
@@ -169,9 +166,12 @@ where
             }
         };
         let partitions = rows.into_iter().zip(connections).enumerate();
+        let write = &write;
         Ok(thread::scope(|scope| {
-            let spawn = |(i, (rows, conn))| scope.spawn(move || write(conn, i, rows));
-            let threads: Vec<_> = partitions.map(spawn).collect();
+            let start = |(i, (rows, conn))| {
+                scope.spawn(move || trace::within(span, || write(conn, i, rows)))
+            };
+            let threads: Vec<_> = partitions.map(start).collect();
             let join = |thread: thread::ScopedJoinHandle<'_, Partition>| {
                 thread
                     .join()

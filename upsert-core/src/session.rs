@@ -12,13 +12,17 @@ use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::result::QueryResult;
 use diesel::row::{Field, Row};
 
-use crate::dialect::{Copier, Dialect, Outcomes, Question};
+use crate::dialect::{Copier, Dialect, NoTable, Outcomes, Question};
+use crate::error::refuse;
 use crate::field::Supplied;
 use crate::returning::Number;
 
 #[cfg(feature = "async")]
 pub(crate) mod asynchronous;
 pub(crate) mod blocking;
+
+/// The engine asks for COPY only where there is one.
+const NO_COPY: &str = "the connection has no COPY";
 
 /// The columns of a row, as texts.
 pub(crate) type Texts = Vec<Option<String>>;
@@ -48,14 +52,14 @@ pub(crate) trait Session {
     }
 
     /// The connection's COPY, with an empty table for rows that supply these columns, of
-    /// which `row` is one; `None` if the database refuses to make it, or there is no COPY.
+    /// which `row` is one.
     fn copier(
         &mut self,
         row: &dyn QueryFragment<Self::Backend>,
         columns: Supplied,
-    ) -> QueryResult<Option<&mut dyn Copier<Self::Backend>>> {
+    ) -> Result<&mut dyn Copier<Self::Backend>, NoTable> {
         let _ = (row, columns);
-        Ok(None)
+        Err(NoTable::Refused(refuse(NO_COPY)))
     }
 
     /// Is there a transaction, the caller's or the call's?

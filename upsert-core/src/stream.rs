@@ -16,6 +16,7 @@ use crate::overrides::{Overrides, Overriding, override_methods};
 use crate::progress::Progress;
 use crate::session::blocking::BlockingSession;
 use crate::session::now;
+use crate::trace;
 use crate::upsertable::{BindFields, Upsertable};
 
 /// Rows that cannot be errors, as those of a stream that can.
@@ -130,7 +131,9 @@ impl<'f, I, R: Upsertable, O, M> UpsertStream<'f, I, R, O, M> {
     /// input: what is committed is always its first rows, whatever order they were sent
     /// in. [`Progress::committed`] says how many, whatever ends the call, an error of the
     /// iterator's own too; so does [`Error::Interrupted`](Error::Interrupted), if the
-    /// database fails after a commit. To go on, skip that many rows of the same input:
+    /// database fails after a commit. Where the connection is lost during a commit, the rows
+    /// of that transaction may be in the table too. To go on, skip that many rows of the same
+    /// input:
     ///
     /// ```
     /// # include!("doctest_setup.rs");
@@ -200,13 +203,9 @@ where
         let mut source = LocalSource(self.rows);
         let options = &mut self.options;
         let commit_every = self.commit_every;
-        now(stream::run::<_, _, R>(
-            &mut session,
-            &mut source,
-            &model,
-            options,
-            commit_every,
-        ))
+        let written =
+            stream::run::<_, _, R>(&mut session, &mut source, &model, options, commit_every);
+        now(trace::inside(trace::stream(&model.table), written))
     }
 }
 

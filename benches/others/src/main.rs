@@ -90,12 +90,16 @@ fn by_sqlx(runtime: &Runtime, conn: &mut sqlx::PgConnection, rows: &[Reading]) {
         .bind(rows.iter().map(|row| row.id).collect::<Vec<_>>())
         .bind(
             rows.iter()
-                .map(|row| row.sensor.clone())
+                .map(|row| row.sensor.as_str())
                 .collect::<Vec<_>>(),
         )
         .bind(rows.iter().map(|row| row.value).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.quality).collect::<Vec<_>>())
-        .bind(rows.iter().map(|row| row.note.clone()).collect::<Vec<_>>())
+        .bind(
+            rows.iter()
+                .map(|row| row.note.as_deref())
+                .collect::<Vec<_>>(),
+        )
         .bind(rows.iter().map(|row| row.updated_at).collect::<Vec<_>>());
     let done = runtime.block_on(query.execute(conn)).unwrap();
     assert_eq!(done.rows_affected(), rows.len() as u64);

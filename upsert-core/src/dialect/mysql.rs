@@ -23,6 +23,10 @@ use crate::field::ColumnDef;
 
 mod clause;
 
+/// For more rows the catalog is asked anew: what it takes is little then, and the index may
+/// have been dropped since.
+const MAX_RECALLING_ROWS: usize = 100;
+
 /// How the server repeats [`clause::RAISE`] in its message, in lower case,
 /// without the spaces and parentheses that servers set differently.
 const RAISED: &str = "exp710+";
@@ -165,23 +169,30 @@ impl Dialect for Mysql {
     /// every row, and says nothing. So the catalog is asked, and with the same
     /// question whether rows may be sorted.
     ///
-    /// The answer is kept in variables of the session for ten seconds, so that
-    /// a connection that makes many calls waits only for a round trip, which also
-    /// brings the limit of the size of a statement.
+    /// The answer is kept in variables of the session for a second.
     fn inspect<'t>(target: &TargetLookup<'t>) -> Option<Question<'t, Self>> {
         let question = question(target);
-        let mut hasher = DefaultHasher::new();
-        question.hash(&mut hasher);
-        let id = hasher.finish();
+        let id = id(&question);
         Some(number(&format!(
-            "SET @upsert_known = @upsert_in_{id:x} <=> CONCAT_WS(' ', DATABASE(), @@sql_mode) \
-             AND @upsert_until_{id:x} > UNIX_TIMESTAMP(); \
-             SET @upsert_number = IF(@upsert_known, @upsert_is_{id:x}, {question}); \
-             SET @upsert_in_{id:x} = IF((@upsert_number & 5) = 5, \
-             CONCAT_WS(' ', DATABASE(), @@sql_mode), NULL), \
-             @upsert_is_{id:x} = @upsert_number, @upsert_until_{id:x} = \
-             IF(@upsert_known, @upsert_until_{id:x}, UNIX_TIMESTAMP() + 10); \
+            "SET @upsert_number = {question}; \
+             SET @upsert_in_{id:x} = IF((@upsert_number & 5) = 5, {SURROUNDINGS}, NULL), \
+             @upsert_is_{id:x} = @upsert_number, @upsert_until_{id:x} = UNIX_TIMESTAMP() + 1; \
              SET @upsert_number = @upsert_number + 8 * @@max_allowed_packet"
+        )))
+    }
+
+    /// The catalog takes longer than a row, even for the server to open it, so a
+    /// connection that makes many small calls waits only for this round trip. It also
+    /// brings the limit of the size of a statement.
+    fn recall<'t>(target: &TargetLookup<'t>) -> Option<Question<'t, Self>> {
+        if target.rows > MAX_RECALLING_ROWS {
+            return None;
+        }
+        let id = id(&question(target));
+        Some(number(&format!(
+            "SET @upsert_number = IF(@upsert_in_{id:x} <=> {SURROUNDINGS} \
+             AND @upsert_until_{id:x} > UNIX_TIMESTAMP(), \
+             @upsert_is_{id:x} + 8 * @@max_allowed_packet, 0)"
         )))
     }
 
@@ -422,6 +433,16 @@ fn time_part(bytes: &[u8]) -> KeyPart<'_> {
         value: value.into(),
         equals,
     }
+}
+
+/// What else an answer of the catalog depends on.
+const SURROUNDINGS: &str = "CONCAT_WS(' ', DATABASE(), @@sql_mode)";
+
+/// Names a question to the catalog.
+fn id(question: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    question.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Asks the catalog: 1 if there is a unique index on exactly the target's

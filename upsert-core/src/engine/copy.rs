@@ -2,8 +2,8 @@
 
 use super::{Call, Chunk, Stop};
 use crate::batch::ErasedBatch;
-use crate::dialect::{ConflictClause, Dialect};
-use crate::error::refuse;
+use crate::dialect::{ConflictClause, Dialect, NoTable};
+use crate::error::{refuse, refuse_because};
 use crate::session::Session;
 
 impl<DB, T> Call<'_, '_, DB, T>
@@ -11,10 +11,10 @@ where
     DB: Dialect,
     T: ErasedBatch<DB> + ?Sized,
 {
-    /// Sends a chunk into a temporary table, writes the rows from there, and returns the
+    /// Sends a chunk into a staging table, writes the rows from there, and returns the
     /// database's row count.
     ///
-    /// There is a transaction: after an error nothing is left of the temporary table.
+    /// There is a transaction: after an error nothing is left of the staging table.
     pub(super) async fn copy<S>(
         &self,
         session: &mut S,
@@ -29,23 +29,25 @@ where
         affected.map_err(|source| self.stop(source, chunk.rows))
     }
 
-    /// Sends a chunk into a temporary table.
+    /// Sends a chunk into a staging table.
     fn load<S>(&self, session: &mut S, chunk: Chunk<'_>) -> Result<(), Stop>
     where
         S: Session<Backend = DB>,
     {
         let stop = |source| self.stop(source, chunk.rows);
         let first = self.inserted(chunk.part(&chunk.rows[..1]));
-        let copier = session.copier(&first, chunk.supplied).map_err(stop)?;
-        let Some(copier) = copier else {
-            return Err(match self.strategy {
-                Some(_) => stop(refuse(
-                    "the temporary table `__upsert_copy` cannot be made: the user may not make \
-                     one, or has one; leave out `strategy(Strategy::Copy)`, or write \
+        let copier = match session.copier(&first, chunk.supplied) {
+            Ok(copier) => copier,
+            Err(NoTable::Refused(source)) if self.strategy.is_some() => {
+                return Err(stop(refuse_because(
+                    "the staging table `__upsert_copy` cannot be made, and the database's own \
+                     message is this error's source: leave out `strategy(Strategy::Copy)`, or write \
                      `Strategy::Unnest`",
-                )),
-                None => Stop::NoCopy,
-            });
+                    source,
+                )));
+            }
+            Err(NoTable::Refused(_)) => return Err(Stop::NoCopy),
+            Err(NoTable::Failed(source)) => return Err(stop(source)),
         };
         let columns: Vec<usize> = chunk.supplied.inserted().iter().collect();
         let push = |row: usize, data: &mut Vec<u8>| {

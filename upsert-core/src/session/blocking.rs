@@ -9,8 +9,9 @@ use diesel::query_builder::QueryFragment;
 use diesel::result::QueryResult;
 use diesel::sql_types::Untyped;
 
-use super::{Executed, LoadSession, LoadsFrom, Session, Texts, texts};
-use crate::dialect::{BEGIN, Copier, Dialect, Outcomes};
+use super::{Executed, LoadSession, LoadsFrom, NO_COPY, Session, Texts, texts};
+use crate::dialect::{BEGIN, Copier, Dialect, NoTable, Outcomes};
+use crate::error::refuse;
 use crate::field::Supplied;
 use crate::returning::{Loads, Number};
 use crate::statement::ResultQuery;
@@ -147,9 +148,9 @@ where
         &mut self,
         row: &dyn QueryFragment<C::Backend>,
         columns: Supplied,
-    ) -> QueryResult<Option<&mut dyn Copier<C::Backend>>> {
+    ) -> Result<&mut dyn Copier<C::Backend>, NoTable> {
         let Some(copier) = (self.copier)(self.conn) else {
-            return Ok(None);
+            return Err(NoTable::Refused(refuse(NO_COPY)));
         };
         let before = self.table.take();
         let made = match before {
@@ -164,10 +165,12 @@ where
             if before.is_some() {
                 copier.drop()?;
             }
-            if !copier.create(row, columns.inserted().len())? {
-                // It would refuse again.
-                self.copier = |_| None;
-                return Ok(None);
+            if let Err(error) = copier.create(row, columns.inserted().len()) {
+                if matches!(error, NoTable::Refused(_)) {
+                    // It would refuse again.
+                    self.copier = |_| None;
+                }
+                return Err(error);
             }
         }
         self.table = Some(CopyTable {
@@ -177,7 +180,7 @@ where
                 .map_or(self.depth, |table| table.depth),
             is_empty: false,
         });
-        Ok(Some(copier))
+        Ok(copier)
     }
 
     fn is_in_transaction(&mut self) -> QueryResult<bool> {

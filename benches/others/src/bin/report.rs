@@ -2,72 +2,103 @@
 //! ratios to the floor as a plot beside it.
 //!
 //! `cargo run --release --manifest-path benches/others/Cargo.toml --bin report` writes it, in
-//! about an hour on two cores. The servers are those of `PG_DATABASE_URL` and
-//! `MYSQL_DATABASE_URL`. `-- NAME..` measures only these benchmarks anew, and keeps the
-//! tables of the others.
+//! some two hours on two cores. The servers are those of `PG_DATABASE_URL` and
+//! `MYSQL_DATABASE_URL`. `-- NAME..` measures only these anew, and keeps the results of the
+//! others; the names are those of [`BENCHES`].
 
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-/// The benchmarks and their headings.
-const BENCHES: [(&str, &str); 6] = [
-    ("floor", "Against the floor"),
-    ("cases", "Other calls"),
-    ("scale", "Streams of any length"),
-    ("outcome", "Results"),
-    ("remote", "Round trips"),
-    ("others", "Other libraries"),
+/// The benchmarks: their names here, what cargo is told to run, and their headings.
+const BENCHES: [(&str, &str, &str); 8] = [
+    (
+        "sqlite",
+        "bench --bench floor --features postgres,mysql -- --database SQLite",
+        "SQLite",
+    ),
+    (
+        "postgres",
+        "bench --bench floor --features postgres,mysql -- --database PostgreSQL",
+        "PostgreSQL",
+    ),
+    (
+        "mariadb",
+        "bench --bench floor --features postgres,mysql -- --database MariaDB",
+        "MariaDB",
+    ),
+    (
+        "cases",
+        "bench --bench cases --features postgres,mysql",
+        "One row, and several connections",
+    ),
+    (
+        "scale",
+        "bench --bench scale --features postgres,mysql",
+        "Streams of any length",
+    ),
+    (
+        "outcome",
+        "bench --bench outcome --features postgres,mysql",
+        "Results",
+    ),
+    (
+        "remote",
+        "bench --bench remote --features postgres,mysql",
+        "Round trips",
+    ),
+    (
+        "others",
+        "run --release --manifest-path benches/others/Cargo.toml --bin others",
+        "Other libraries",
+    ),
 ];
-
-/// What cargo is told to run it.
-fn command(bench: &str) -> String {
-    match bench {
-        "others" => {
-            "run --release --manifest-path benches/others/Cargo.toml --bin others".to_owned()
-        }
-        _ => format!("bench --bench {bench} --features postgres,mysql"),
-    }
-}
 
 /// The workspace.
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
-fn run(bench: &str) -> String {
+fn run(command: &str) -> String {
     let output = Command::new(env!("CARGO"))
-        .args(command(bench).split(' '))
+        .args(command.split(' '))
         .current_dir(root())
         .stderr(std::process::Stdio::inherit())
         .output()
         .unwrap();
-    assert!(output.status.success(), "{bench}");
+    assert!(output.status.success(), "{command}");
     String::from_utf8(output.stdout).unwrap()
 }
 
 /// A bar of the plot: its name, and the ratio to the floor.
 type Bar = (String, f64);
 
-/// The rows of the floor's table, by database and size of the table.
-fn groups(table: &str) -> Vec<(String, Vec<Bar>)> {
-    let mut groups: Vec<(String, Vec<Bar>)> = Vec::new();
-    for line in table.lines().skip(2) {
-        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-        let [database, existing, name, _, ratio] = cells[..] else {
-            continue;
+/// The calls of 100 000 rows into an empty table, and into one where all of them exist.
+fn groups(database: &str, table: &str) -> Vec<(String, Vec<Bar>)> {
+    fn cells(line: &str) -> Vec<&str> {
+        let line = line.trim_matches('|');
+        line.split('|').map(str::trim).collect()
+    }
+    let mut lines = table.lines().filter(|line| line.starts_with('|'));
+    let names = cells(lines.next().unwrap_or_default());
+    let mut groups = Vec::new();
+    for line in lines {
+        let cells = cells(line);
+        let size = match cells[..4] {
+            ["0", "100000", ..] => "an empty table",
+            [_, "100000", "100 %", "0 %"] => "a million rows, these among them",
+            _ => continue,
         };
-        let size = if existing == "0" {
-            "an empty table"
-        } else {
-            "a table of a million rows"
-        };
-        let title = format!("{database}, {size}");
-        let bar = (name.replace('`', ""), ratio.parse().unwrap());
-        match groups.last_mut() {
-            Some((last, bars)) if *last == title => bars.push(bar),
-            _ => groups.push((title, vec![bar])),
-        }
+        let bars = names.iter().zip(&cells).skip(4).filter_map(|(name, cell)| {
+            let is_floor = cell.ends_with("ms");
+            let ratio = if is_floor {
+                Some(1.0)
+            } else {
+                cell.parse().ok()
+            };
+            Some((name.replace('`', ""), ratio?))
+        });
+        groups.push((format!("{database}, {size}"), bars.collect()));
     }
     groups
 }
@@ -119,19 +150,15 @@ fn plot(groups: &[(String, Vec<Bar>)]) -> String {
     )
 }
 
-/// The section of an earlier report.
+/// What an earlier report has below a heading and its command.
 fn section(report: &str, heading: &str) -> Option<String> {
-    let (_, rest) = report.split_once(&format!("## {heading}\n"))?;
-    let rest = rest.split("\n## ").next()?;
-    let table = rest.lines().skip_while(|line| !line.starts_with('|'));
-    Some(table.fold(String::new(), |table, line| table + line + "\n"))
+    let (_, rest) = report.split_once(&format!("## {heading}\n\n`"))?;
+    let (_, rest) = rest.split_once("`\n\n")?;
+    Some(rest.split("\n## ").next()?.to_owned())
 }
 
-fn main() {
-    let chosen: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|it| !it.starts_with('-'))
-        .collect();
+/// Puts the results of one benchmark among those that are there.
+fn write_report(measured: &str, results: &str) {
     let directory = root().join("benches/report");
     std::fs::create_dir_all(&directory).unwrap();
     let path = directory.join("README.md");
@@ -140,23 +167,32 @@ fn main() {
          Written by `cargo run --release --manifest-path benches/others/Cargo.toml --bin\n\
          report`. Medians; the candidates of a table took turns in one run. Each file in\n\
          `benches/` says what it measures.\n\n\
-         ![Time against the floor](floor.svg)\n"
+         ![100 000 rows, against the floor](floor.svg)\n"
         .to_owned();
-    for (bench, heading) in BENCHES {
-        let is_chosen = chosen.is_empty() || chosen.iter().any(|it| it == bench);
-        let table = if is_chosen {
-            Some(run(bench))
+    let mut bars = Vec::new();
+    for (_, command, heading) in BENCHES {
+        let results = if heading == measured {
+            Some(results.to_owned())
         } else {
             section(&before, heading)
         };
-        let Some(table) = table else { continue };
-        if bench == "floor" {
-            std::fs::write(directory.join("floor.svg"), plot(&groups(&table))).unwrap();
+        let Some(results) = results else { continue };
+        if command.contains("--bench floor") {
+            bars.extend(groups(heading, &results));
         }
-        let table = table.trim_end();
-        let command = command(bench);
-        write!(report, "\n## {heading}\n\n`cargo {command}`\n\n{table}\n").unwrap();
-        // What is measured is kept if a later one fails.
-        std::fs::write(&path, &report).unwrap();
+        let results = results.trim();
+        write!(report, "\n## {heading}\n\n`cargo {command}`\n\n{results}\n").unwrap();
+    }
+    std::fs::write(&path, &report).unwrap();
+    std::fs::write(directory.join("floor.svg"), plot(&bars)).unwrap();
+}
+
+fn main() {
+    let chosen: Vec<String> = std::env::args().skip(1).collect();
+    for (bench, command, heading) in BENCHES {
+        if chosen.is_empty() || chosen.iter().any(|it| it == bench) {
+            // What is measured is kept if a later one fails.
+            write_report(heading, &run(command));
+        }
     }
 }

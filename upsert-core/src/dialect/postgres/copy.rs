@@ -20,7 +20,7 @@ use diesel::sql_types::{
 };
 
 use super::NoTypes;
-use crate::dialect::{Copier, Plain};
+use crate::dialect::{Copier, NoTable, Plain};
 use crate::error::refuse;
 
 /// The beginning of binary data: a signature, and no flags
@@ -46,12 +46,12 @@ pub(super) fn copier(connection: &mut dyn Any) -> Option<&mut dyn Copier<Pg>> {
 }
 
 impl Copier<Pg> for PgConnection {
-    fn create(&mut self, row: &dyn QueryFragment<Pg>, columns: usize) -> QueryResult<bool> {
+    fn create(&mut self, row: &dyn QueryFragment<Pg>, columns: usize) -> Result<(), NoTable> {
         let create = CreateTable { row, columns };
         match create.execute(self) {
-            Ok(_) => Ok(true),
-            Err(error) if is_refusal(&error) => Ok(false),
-            Err(error) => Err(error),
+            Ok(_) => Ok(()),
+            Err(error) if is_refusal(&error) => Err(NoTable::Refused(error)),
+            Err(error) => Err(NoTable::Failed(error)),
         }
     }
 
@@ -215,13 +215,13 @@ fn push_bytes(bytes: &[u8], data: &mut Vec<u8>) -> bool {
 }
 
 diesel::table! {
-    /// What stands for the temporary table, whose columns are those of the call.
+    /// What stands for the staging table, whose columns are those of the call.
     __upsert_copy (c0) {
         c0 -> Integer,
     }
 }
 
-/// The temporary table, all of its columns.
+/// The staging table, all of its columns.
 struct Target;
 
 impl CopyTarget for Target {
@@ -234,7 +234,7 @@ impl CopyTarget for Target {
     }
 }
 
-/// Makes the temporary table: its columns have the types of the binds.
+/// Makes the staging table: its columns have the types of the binds.
 struct CreateTable<'r> {
     row: &'r dyn QueryFragment<Pg>,
     columns: usize,

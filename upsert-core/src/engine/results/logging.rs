@@ -90,8 +90,8 @@ where
             returning: self.returning,
             recurs: chunk.recurs,
         };
-        let sent = session.execute(&statement).await;
-        sent.map_err(|source| self.call.stop(source, rows))?;
+        let sent = call.traced(chunk, session.execute(&statement)).await;
+        sent.map_err(|source| call.stop(source, rows))?;
         let log = session.load_text(&Log).await.map_err(Error::Connection)?;
         let log = log.ok_or_else(unreadable)?;
         for row in rows {

@@ -88,7 +88,7 @@ where
             returning: self.returning,
             recurs: chunk.recurs,
         };
-        let written = E::load_from(&statement, session).await;
+        let written = call.traced(chunk, E::load_from(&statement, session)).await;
         let written = written.map_err(|source| call.stop(source, rows))?;
         let mut kept: BTreeSet<usize> = rows.iter().copied().collect();
         for (number, new) in written {

@@ -1,0 +1,79 @@
+//! Writes the rows of a query.
+
+use diesel::query_builder::QueryFragment;
+
+use super::{begin, end, error, inspect, place};
+use crate::dialect::{Dialect, Fault, TargetLookup};
+use crate::error::{Error, Result};
+use crate::select::UpsertFromStatement;
+use crate::session::Session;
+use crate::trace;
+
+/// Writes the rows that `statement` selects.
+///
+/// It is borrowed for itself alone, as the query need not be `Sync`.
+pub(crate) async fn run_select<S, Q>(
+    session: &mut S,
+    statement: &mut UpsertFromStatement<'_, S::Backend, Q>,
+) -> Result<usize>
+where
+    S: Session,
+    Q: QueryFragment<S::Backend>,
+{
+    let table = statement.model.table.clone();
+    trace::select(&table, run(session, statement)).await
+}
+
+async fn run<S, Q>(
+    session: &mut S,
+    statement: &mut UpsertFromStatement<'_, S::Backend, Q>,
+) -> Result<usize>
+where
+    S: Session,
+    Q: QueryFragment<S::Backend>,
+{
+    let model = &statement.model;
+    let lookup = TargetLookup {
+        table: &model.table,
+        columns: model.target_columns(),
+        rows: usize::MAX,
+        sorts: false,
+        depends_on_column: false,
+    };
+    inspect(session, model, &lookup, false).await?;
+    let begun = begin(session, true).await?;
+    let written = send_select(session, statement).await;
+    end(session, begun, written).await
+}
+
+async fn send_select<S, Q>(
+    session: &mut S,
+    statement: &mut UpsertFromStatement<'_, S::Backend, Q>,
+) -> Result<usize>
+where
+    S: Session,
+    Q: QueryFragment<S::Backend>,
+{
+    let counts_kept = S::Backend::COUNTS_KEPT_ROWS;
+    if counts_kept {
+        session.batch_execute(S::Backend::BEGIN_COUNT).await?;
+    }
+    let affected = session.execute(&*statement).await;
+    let affected = affected.map_err(|source| {
+        let place = place(&statement.model, Vec::new());
+        match S::Backend::fault(&source) {
+            Fault::CardinalityViolation => Error::RepeatedInQuery { place, source },
+            fault => error(fault, source, place),
+        }
+    })?;
+    let selected = match S::Backend::selected_rows() {
+        Some(question) if counts_kept => session.ask(question).await?,
+        _ => return Ok(affected),
+    };
+    let keeps_rows = statement.conflict()?.keeps_rows();
+    let kept = match S::Backend::kept_rows() {
+        Some(question) if keeps_rows => session.ask(question).await?,
+        _ => 0,
+    };
+    Ok(selected.saturating_sub(kept))
+}
