@@ -136,6 +136,20 @@ on_every_database! {
     }
 
     #[test]
+    fn a_long_statement_is_shown_in_parts(database) {
+        database.run(CREATE);
+        let rows: Vec<_> = (0..5000).map(|id| Value { id, value: id }).collect();
+        let call = upsert(&rows).strategy(Strategy::Values);
+        let explanation = wait(call.explain(&mut database.conn)).unwrap();
+        let shown = explanation.to_string();
+        assert!(explanation.statements.iter().any(|it| it.sql.len() > 1000));
+        for line in shown.lines().skip(1) {
+            assert!(line.len() < 1100, "{} characters", line.len());
+            assert!(line.contains("INSERT INTO ") && line.contains("UPDATE"), "{line}");
+        }
+    }
+
+    #[test]
     fn a_strategy_that_cannot_send_the_rows(database) {
         database.run(CREATE);
         let conn = &mut database.conn;

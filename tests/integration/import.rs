@@ -172,9 +172,15 @@ on_every_database! {
         database.run(CREATE);
         let conn = &mut database.conn;
         let read = |file: &'static str| import::csv::<Part, _>(file.as_bytes());
-        let error = Part::bulk_upsert_try_stream(conn, read("id,name,price\n1,\"5 inch,1\n2,b,1\n"));
-        assert!(matches!(error, Err(ImportError::Read(_))), "{error:?}");
-        assert_eq!(table(conn), []);
+        // The rest of the file would be a name, or the only bad line.
+        for file in ["id,price,name\n1,1,\"5 inch\n2,1,b\n", "id,name,price\n1,\"5 inch,1\n2,b,1\n"] {
+            let mut bad = Vec::new();
+            let rows = read(file).collect_bad(&mut bad);
+            let error = Part::bulk_upsert_try_stream(conn, rows);
+            assert!(matches!(error, Err(ImportError::Read(_))), "{error:?}");
+            assert!(bad.is_empty(), "{bad:?}");
+            assert_eq!(table(conn), []);
+        }
 
         let closed = "id,name,price\n1,\"a \"\"line\"\"\nb\",1\n2,5\" inch,2\n3,\"c\nd\",3";
         assert_eq!(Part::bulk_upsert_try_stream(conn, read(closed)).unwrap(), 3);

@@ -233,7 +233,8 @@ where
         self
     }
 
-    /// Calls `report` after every statement.
+    /// Calls `report` after every statement; on SQLite that is every 128 rows, so print
+    /// less often.
     ///
     /// What it reports as written is written in the call's transaction: if the
     /// call fails later, none of it stays. If PostgreSQL finds keys equal that

@@ -7,7 +7,8 @@ use crate::builder::Strategy;
 
 /// What a call would do; [`Upsert::explain`](crate::Upsert::explain) makes it.
 ///
-/// Its `Display` is for people:
+/// Its `Display` is for people, and cuts long statements in the middle; their
+/// [`sql`](PlannedStatement::sql) is whole:
 ///
 /// ```text
 /// upsert into `products` on conflict (sku): 260 of 260 rows, sorted, in a transaction
@@ -67,6 +68,14 @@ impl Explanation {
     }
 }
 
+/// The beginning and the end of a long statement.
+fn middle_of(sql: &str) -> Option<(&str, &str)> {
+    const SHOWN: usize = 1000;
+    let cut = sql.len().checked_sub(SHOWN)?;
+    // Inside of a character it is not cut.
+    Some((sql.get(..SHOWN / 2)?, sql.get(SHOWN / 2 + cut..)?))
+}
+
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (table, target) = (&self.table, self.target.join(", "));
@@ -97,8 +106,12 @@ impl fmt::Display for Explanation {
             } = first;
             write!(
                 f,
-                "\n  {count} {statements} of {number} {rows} as {strategy}: {sql}"
+                "\n  {count} {statements} of {number} {rows} as {strategy}: "
             )?;
+            match middle_of(sql) {
+                Some((start, end)) => write!(f, "{start} .. {end}")?,
+                None => f.write_str(sql)?,
+            }
         }
         Ok(())
     }

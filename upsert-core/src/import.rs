@@ -264,12 +264,12 @@ where
         let begin = self.reader.position().byte();
         let read = self.reader.read_record(&mut self.record);
         self.line = self.reader.get_mut().line_of_record(begin);
-        if !read? {
-            return Ok(None);
-        }
-        if self.is_unclosed(begin) {
+        if !matches!(read, Ok(false)) && self.is_unclosed(begin) {
             let why = "the file ends inside of a field that begins with a quote";
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, why).into());
+        }
+        if !read? {
+            return Ok(None);
         }
         self.record.deserialize(self.headers.as_ref()).map(Some)
     }

@@ -125,7 +125,8 @@ impl<'f, I, R: Upsertable, O, M> UpsertStream<'f, I, R, O, M> {
     }
 
     /// Commits after every `rows` rows of the input, so that no transaction is longer;
-    /// 0 is taken as 1.
+    /// 0 is taken as 1. Multiples of 16 384 are the fastest, the rows that a stream holds at
+    /// once: fewer than these are not sent by COPY.
     ///
     /// **The call is then not all or nothing.** Every transaction is, and they follow the
     /// input: what is committed is always its first rows, whatever order they were sent

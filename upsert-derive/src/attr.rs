@@ -227,7 +227,13 @@ impl<'a> FieldAttrs<'a> {
                 this.read_diesel(cx, attribute, owner);
             } else {
                 let misplaced = symbol::at(Place::StructAttribute);
-                refuse_misplaced(cx, attribute, misplaced, "the struct");
+                refuse_misplaced(
+                    cx,
+                    attribute,
+                    misplaced,
+                    "the struct; a field has `#[conflict_key]`, `#[on_conflict(..)]`, \
+                     `#[on_insert(..)]`",
+                );
             }
         }
         this

@@ -63,11 +63,53 @@ pub(crate) fn unknown(key: &Ident, place: Place, what: (&str, &str)) -> Diag {
     let names = || symbol::at(place).map(|it| it.name);
     let written = key.unraw().to_string();
     let (one, many) = what;
+    let unknown = err(key, format!("unknown {one} `{key}`"));
+    if let Some(instead) = elsewhere(&written, place) {
+        return unknown.help(instead);
+    }
     let all = format!("the {many} are {}", quoted_list(names()));
-    err(key, format!("unknown {one} `{key}`")).help(match nearest(&written, names()) {
+    let meant = nearest(&written, names()).or_else(|| same_meaning(&written, place));
+    unknown.help(match meant {
         Some(name) => format!("did you mean `{name}`? {all}"),
         None => all,
     })
+}
+
+/// The rule that other systems call `word`.
+fn same_meaning(word: &str, place: Place) -> Option<&'static str> {
+    if place != Place::ConflictRule {
+        return None;
+    }
+    match word {
+        "overwrite" | "replace" | "excluded" | "new" | "merge" => Some("update"),
+        "ignore" | "skip" | "nothing" | "do_nothing" | "old" | "exclude" => Some("keep"),
+        "increment" | "inc" | "sum" | "plus" | "accumulate" | "count" => Some("add"),
+        "greatest" | "largest" | "newest" | "latest" => Some("max"),
+        "least" | "smallest" | "oldest" => Some("min"),
+        _ => None,
+    }
+}
+
+/// Where `word` is to be written, if not as a key of the struct.
+fn elsewhere(word: &str, place: Place) -> Option<String> {
+    if place != Place::UpsertKey {
+        return None;
+    }
+    let call = match word {
+        "chunk_size" | "on_duplicate" | "on_progress" | "strategy" | "returning"
+        | "returning_old" => format!("upsert(rows).{word}(..)"),
+        "outcome" | "explain" => format!("upsert(rows).{word}(conn)"),
+        "batch_size" | "chunk" => "upsert(rows).chunk_size(..)".to_owned(),
+        "commit_every" => "upsert_stream(rows).commit_every(..)".to_owned(),
+        "conflict_key" | "key" | "primary_key" | "unique" | "unique_by" => {
+            return Some("write `#[conflict_key]` on the fields of the key".to_owned());
+        }
+        "update" | "keep" | "add" | "max" | "min" | "coalesce" | "fill" => {
+            return Some(format!("write `#[on_conflict({word})]` on the field"));
+        }
+        _ => return None,
+    };
+    Some(format!("it is a matter of each call: write `{call}`"))
 }
 
 /// `what`, with the name that `written` is a slip of, or else all `names`,

@@ -3,7 +3,7 @@ use upsert_core::Upsertable;
 #[derive(Upsertable)]
 struct Product {
     id: i32,
-    #[on_conflict(overwrite)]
+    #[on_conflict(blend)]
     name: String,
 }
 

@@ -630,6 +630,23 @@ fn the_way_out_is_named() {
           `target_where`, `targets`, `embedded`, `crate`",
         ),
         (
+            "#[upsert(chunk_size = 100)] struct P { a: i32 }",
+            "it is a matter of each call: write `upsert(rows).chunk_size(..)`",
+        ),
+        (
+            "#[upsert(key = a)] struct P { a: i32 }",
+            "write `#[conflict_key]` on the fields of the key",
+        ),
+        (
+            "#[upsert(add(a))] struct P { a: i32 }",
+            "write `#[on_conflict(add)]` on the field",
+        ),
+        (
+            "struct P { #[on_conflict(increment)] a: i32 }",
+            "did you mean `add`? the rules are `update`, `keep`, `add`, `max`, `min`, \
+          `coalesce`, `fill`, `set`, `touch`",
+        ),
+        (
             "struct P { #[on_conflict(updaet)] a: i32 }",
             "did you mean `update`? the rules are `update`, `keep`, `add`, `max`, `min`, \
           `coalesce`, `fill`, `set`, `touch`",
