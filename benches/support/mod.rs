@@ -111,15 +111,23 @@ macro_rules! stock_mysql {
 pub(crate) use stock_mysql;
 
 /// Writes the rows by a prepared statement of one row, several in one transaction.
-pub fn loop_rusqlite(conn: &mut rusqlite::Connection, rows: &[Reading]) {
-    let write = |conn: &rusqlite::Connection| {
+pub fn loop_rusqlite<R>(conn: &mut rusqlite::Connection, rows: R)
+where
+    R: IntoIterator<Item: std::borrow::Borrow<Reading>>,
+{
+    use std::borrow::Borrow;
+
+    let mut rows = rows.into_iter();
+    let is_one = rows.size_hint() == (1, Some(1));
+    let mut write = |conn: &rusqlite::Connection| {
         let mut statement = conn.prepare_cached(
             "INSERT INTO upsert_bench (id, sensor, value, quality, note, updated_at) \
              VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
              sensor = excluded.sensor, value = excluded.value, quality = excluded.quality, \
              note = excluded.note, updated_at = excluded.updated_at",
         )?;
-        rows.iter().try_for_each(|row| {
+        rows.try_for_each(|row| {
+            let row = row.borrow();
             let values = rusqlite::params![
                 row.id,
                 row.sensor,
@@ -131,7 +139,7 @@ pub fn loop_rusqlite(conn: &mut rusqlite::Connection, rows: &[Reading]) {
             statement.execute(values).map(drop)
         })
     };
-    if rows.len() == 1 {
+    if is_one {
         return write(conn).unwrap();
     }
     let transaction = conn.transaction().unwrap();

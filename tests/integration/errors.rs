@@ -564,6 +564,8 @@ fn a_closed_connection() {
 
 #[cfg(feature = "mysql")]
 mod on_mysql_only {
+    use diesel::connection::SimpleConnection;
+
     use super::*;
     use crate::support::mysql::TestDatabase;
 
@@ -775,6 +777,64 @@ mod on_mysql_only {
             );
         }
         assert_eq!(members::table.count().get_result(&mut without.conn), Ok(0));
+    }
+
+    /// Nor is it taken for the other on one connection that goes from one to the other.
+    #[test]
+    fn another_database_without_the_index() {
+        #[derive(QueryableByName)]
+        struct Name {
+            #[diesel(sql_type = diesel::sql_types::Text)]
+            name: String,
+        }
+
+        let mut with_index = TestDatabase::new();
+        with_index.run(&create(", PRIMARY KEY (email)"));
+        let mut without = TestDatabase::new();
+        without.run(&create(""));
+        let name: Name = diesel::sql_query("SELECT DATABASE() AS name")
+            .get_result(&mut without.conn)
+            .unwrap();
+
+        let conn = &mut with_index.conn;
+        // No numbers of rows for which Diesel keeps the statement, which stays in the
+        // database that it was prepared in.
+        for count in [11, 99] {
+            let rows: Vec<_> = (0..count)
+                .map(|i| member(&i.to_string(), "x", 1, 1))
+                .collect();
+            assert_eq!(wait(Member::bulk_upsert(conn, &rows)).unwrap(), count);
+            let own: Name = diesel::sql_query("SELECT DATABASE() AS name")
+                .get_result(conn)
+                .unwrap();
+            conn.batch_execute(&format!("USE `{}`", name.name)).unwrap();
+            let result = wait(Member::bulk_upsert(conn, &rows));
+            assert!(
+                matches!(result, Err(Error::NoUniqueIndex { .. })),
+                "{result:?}"
+            );
+            conn.batch_execute(&format!("USE `{}`", own.name)).unwrap();
+        }
+        assert_eq!(members::table.count().get_result(&mut without.conn), Ok(0));
+    }
+
+    /// What a connection keeps of the catalog is not trusted for longer than a second.
+    #[test]
+    fn an_index_that_was_dropped() {
+        let mut database = TestDatabase::new();
+        database.run(&create(", PRIMARY KEY (email)"));
+        let row = member("a", "x", 1, 1);
+        assert_eq!(wait(row.upsert(&mut database.conn)).unwrap(), 1);
+        database.run("ALTER TABLE members DROP PRIMARY KEY");
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+        for _ in 0..2 {
+            let result = wait(row.upsert(&mut database.conn));
+            assert!(
+                matches!(result, Err(Error::NoUniqueIndex { .. })),
+                "{result:?}"
+            );
+        }
+        assert_eq!(members::table.count().get_result(&mut database.conn), Ok(1));
     }
 
     /// On the first characters only, an index holds more rows equal.

@@ -1,6 +1,7 @@
 //! The spans of the feature `tracing`.
 
 use std::io;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use diesel::prelude::*;
@@ -8,7 +9,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
 use upsert_core::{Upsertable, upsert, upsert_stream};
 
-use crate::support::on_every_database;
+use crate::support::{System, on_every_database};
 
 diesel::table! {
     notes (id) {
@@ -101,6 +102,16 @@ fn rows_of_chunks(spans: &[String]) -> usize {
     rows.sum()
 }
 
+/// The rows of the statements for 10 rows in small calls: on MySQL they are sent again where
+/// the connection does not recall what the catalog says.
+fn small_calls(system: System) -> RangeInclusive<usize> {
+    match system {
+        #[cfg(feature = "mysql")]
+        System::Mysql => 10..=20,
+        _ => 10..=10,
+    }
+}
+
 on_every_database! {
     /// A span for the call, and one for each statement; no values.
     #[test]
@@ -176,7 +187,7 @@ on_every_database! {
         let spans = log.begun();
         let call = "upsert_stream{table=\"notes\"}";
         assert!(spans.iter().all(|span| span.contains(call)), "{spans:?}");
-        assert_eq!(rows_of_chunks(&spans), 10, "{spans:?}");
+        assert!(small_calls(system::SYSTEM).contains(&rows_of_chunks(&spans)), "{spans:?}");
     }
 
     /// The calls of all connections are inside of the caller's span.
@@ -195,6 +206,6 @@ on_every_database! {
             "import{{import={import:?}}}:upsert_parallel{{table=\"notes\" rows=10}}:upsert{{"
         );
         let spans: Vec<_> = log.begun().into_iter().filter(|it| it.contains(&inside)).collect();
-        assert_eq!(rows_of_chunks(&spans), 10, "{spans:?}");
+        assert!(small_calls(system::SYSTEM).contains(&rows_of_chunks(&spans)), "{spans:?}");
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use diesel::prelude::*;
 use upsert_core::{Upsertable, upsert};
 
-use crate::support::{Event, Recorder, on_every_database};
+use crate::support::{Event, Recorder, System, on_every_database};
 
 diesel::table! {
     counters (id) {
@@ -49,6 +49,16 @@ struct Promotion {
 
 fn counters(ids: std::ops::Range<i32>, value: i32) -> Vec<Counter> {
     ids.map(|id| Counter { id, value }).collect()
+}
+
+/// On MySQL the statement of a small call is another one than that of as many rows of a large
+/// call.
+fn most(system: System, statements: usize) -> usize {
+    match system {
+        #[cfg(feature = "mysql")]
+        System::Mysql => 2 * statements,
+        _ => statements,
+    }
 }
 
 on_every_database! {
@@ -118,7 +128,8 @@ on_every_database! {
         }
         let cached = recorder.take_cached();
         // Powers of two, and 3, 5, 6, 7, 9, 10, 20 to 90, 100 to 900, 1000.
-        assert!(cached.len() <= 34, "{} statements are kept", cached.len());
+        let most = most(system::SYSTEM, 34);
+        assert!(cached.len() <= most, "{} statements are kept", cached.len());
         let different: BTreeSet<_> = cached.iter().collect();
         assert_eq!(different.len(), cached.len(), "one was prepared twice");
         assert_eq!(rows(conn), (0..1000).map(|id| (id, 1000, 7)).collect::<Vec<_>>());
@@ -131,7 +142,7 @@ on_every_database! {
             assert_eq!(i32::try_from(written), Ok(length));
         }
         let cached = recorder.take_cached();
-        assert!(cached.len() <= 2 * 34, "{} statements are kept", cached.len());
+        assert!(cached.len() <= 2 * most, "{} statements are kept", cached.len());
         let expected = (0..1000).map(|id| match id {
             995.. => (id, 1000, 7),
             id => (id, -995, if id % 3 == 0 { 995 } else { 7 }),
@@ -151,7 +162,8 @@ on_every_database! {
             }
             let cached = recorder.take_cached();
             // 1 to 10, 16, 20, 30, 32, 40 and 50 rows.
-            assert!(cached.len() <= 16, "{} statements are kept", cached.len());
+            let most = most(system::SYSTEM, 16);
+            assert!(cached.len() <= most, "{} statements are kept", cached.len());
         }
         assert_eq!(rows(conn), (0..120).map(|id| (id, 120, 7)).collect::<Vec<_>>());
     }

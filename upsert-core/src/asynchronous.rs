@@ -227,7 +227,7 @@ pub trait Upsertable: crate::Upsertable {
     ///
     /// let lines = ["a,Apple", "b,Bread", "a line"];
     /// let rows = lines.map(|line| match line.split_once(',') {
-    ///     Some((sku, name)) => Ok(product(sku, name)),
+    ///     Some((sku, name)) => Ok(Product { sku, name }),
     ///     None => Err(format!("no comma in `{line}`").into()),
     /// });
     /// let written: Result<usize, Box<dyn std::error::Error + Send + Sync>> =
@@ -392,7 +392,7 @@ where
     /// # #[tokio::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let mut conn = connection().await;
-    /// let rows = [product("a", "Apple"), product("b", "Bread")];
+    /// let rows = [Product { sku: "a", name: "Apple" }, Product { sku: "b", name: "Bread" }];
     /// assert_eq!(upsert(&rows).do_nothing().execute(&mut conn).await?, 2);
     /// # Ok(())
     /// # }
@@ -430,7 +430,7 @@ where
     /// # #[tokio::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let mut conn = connection().await;
-    /// let explanation = upsert([product("a", "Apple")]).explain(&mut conn).await?;
+    /// let explanation = upsert([Product { sku: "a", name: "Apple" }]).explain(&mut conn).await?;
     /// assert_eq!(explanation.statements.len(), 1);
     /// # Ok(())
     /// # }
@@ -468,7 +468,7 @@ where
     /// # #[tokio::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let mut connections = [connection().await];
-    /// let rows = [product("a", "Apple"), product("b", "Bread")];
+    /// let rows = [Product { sku: "a", name: "Apple" }, Product { sku: "b", name: "Bread" }];
     /// for partition in upsert(&rows).execute_parallel(&mut connections).await? {
     ///     match partition.result {
     ///         Ok(written) => println!("{written} rows"),
@@ -555,7 +555,7 @@ where
     /// # let mut conn = connection().await;
     /// use upsert_core::Action;
     ///
-    /// let outcome = upsert([product("a", "Apple")]).outcome(&mut conn).await?;
+    /// let outcome = upsert([Product { sku: "a", name: "Apple" }]).outcome(&mut conn).await?;
     /// assert_eq!(outcome.actions(), [Action::Inserted]);
     /// # Ok(())
     /// # }
@@ -619,7 +619,7 @@ where
     /// # #[tokio::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let mut conn = connection().await;
-    /// let rows = [product("a", "Apple"), product("b", "Bread")];
+    /// let rows = [Product { sku: "a", name: "Apple" }, Product { sku: "b", name: "Bread" }];
     /// let names = upsert(&rows).returning(products::name);
     /// let names: Vec<String> = names.get_results(&mut conn).await?;
     /// assert_eq!(names, ["Apple", "Bread"]);

@@ -126,8 +126,9 @@ pub enum Strategy {
     /// One array for each column: `SELECT unnest($1), unnest($2)`. On PostgreSQL, for
     /// columns of its own types that are neither arrays nor records.
     Unnest,
-    /// COPY into a staging table, a temporary one, and from there into the model's. On PostgreSQL for the
-    /// same columns, with the crate's feature `copy`, on a connection that is a
+    /// COPY into a staging table, a temporary one, and from there into the model's. On
+    /// PostgreSQL for the same columns, with the crate's feature `copy`, on a connection that
+    /// is a
     /// [`PgConnection`](diesel::pg::PgConnection), r2d2's included. On others the call does
     /// not choose it by itself, and is refused if it was asked for.
     ///

@@ -250,12 +250,30 @@ pub trait Dialect: Backend<QueryBuilder: Default> + Default + 'static {
         None
     }
 
-    /// The question to the connection for what it keeps of an earlier answer to
-    /// [`inspect`](Dialect::inspect): that answer, or 0.
+    /// An expression that is not NULL where the connection keeps an earlier answer to
+    /// [`inspect`](Dialect::inspect) which allows what the lookup is for, and that elsewhere
+    /// fails with [`Fault::Forgotten`].
     #[must_use]
-    fn recall<'t>(target: &TargetLookup<'t>) -> Option<Question<'t, Self>> {
+    fn recall(target: &TargetLookup<'_>) -> Option<String> {
         let _ = target;
         None
+    }
+
+    /// Writes `VALUES (..), (..)` that fail where `recall`, which is of
+    /// [`recall`](Dialect::recall), does.
+    ///
+    /// # Errors
+    ///
+    /// By default always.
+    fn push_recalling_rows<'b>(
+        recall: &str,
+        rows: &dyn Rows<'b, Self>,
+        out: &mut AstPass<'_, 'b, Self>,
+    ) -> QueryResult<()> {
+        let _ = (recall, rows, out);
+        Err(DieselError::QueryBuilderError(
+            "the dialect recalls nothing".into(),
+        ))
     }
 
     /// What the answer to [`inspect`](Dialect::inspect) means.
@@ -406,8 +424,6 @@ pub struct TargetLookup<'t> {
     pub table: &'t str,
     /// The columns.
     pub columns: &'t [&'static str],
-    /// How many rows the call has; `usize::MAX` if they are those of a query.
-    pub rows: usize,
     /// Is it needed to know whether the rows may be sorted?
     pub sorts: bool,
     /// Has a column a type of which the database may hold different binds
@@ -461,6 +477,8 @@ pub struct Inspection {
     pub may_sort: bool,
     /// The largest statement in bytes that the server takes, where it says.
     pub max_bytes: Option<usize>,
+    /// Does the connection keep this for [`Dialect::recall`]?
+    pub is_kept: bool,
 }
 
 impl Default for Inspection {
@@ -470,6 +488,7 @@ impl Default for Inspection {
             has_unique_index: true,
             may_sort: true,
             max_bytes: None,
+            is_kept: false,
         }
     }
 }
@@ -519,6 +538,8 @@ pub enum Fault {
     UniqueViolation(Option<String>),
     /// The statement is larger than the server accepts.
     TooLarge,
+    /// The connection does not keep what the statement relies on.
+    Forgotten,
     /// Anything else.
     Other,
 }
@@ -588,7 +609,6 @@ mod tests {
             TargetLookup {
                 table,
                 columns: &[],
-                rows: 1,
                 sorts: true,
                 depends_on_column: false,
             }

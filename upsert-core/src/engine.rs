@@ -10,7 +10,7 @@ use diesel::result::{Error as DieselError, QueryResult};
 use crate::batch::{Element, ErasedBatch};
 use crate::builder::{Duplicates, Options, Strategy};
 use crate::chunk::{Limits, is_round};
-use crate::dialect::{ConflictClause, Dialect, Encoded, Fault, Inspection, Question, TargetLookup};
+use crate::dialect::{ConflictClause, Dialect, Encoded, Fault, Inspection, TargetLookup};
 use crate::error::{Error, Place, Result, refuse};
 use crate::field::{Rule, Supplied};
 use crate::key::{Keys, Trust};
@@ -32,6 +32,13 @@ pub(crate) use self::explain::explain;
 pub(crate) use self::partition::partition;
 pub(crate) use self::select::run_select;
 
+/// For more rows the catalog is asked anew: what it takes is little then, and the index may
+/// have been dropped since.
+const MAX_RECALLING_ROWS: usize = 100;
+
+/// For larger rows too: the server is asked what size it takes.
+const MAX_RECALLING_BYTES: usize = 64 * 1024;
+
 /// Writes the rows of `batch`.
 pub(crate) async fn run<S, T>(
     session: &mut S,
@@ -47,7 +54,7 @@ where
         let call = Call::<S::Backend, T>::prepare(batch, model, options, Needs::default())?;
         call.run(session, options).await
     };
-    trace::call(&model.table, batch.len(), sent).await
+    trace::inside(trace::call(&model.table, batch.len()), sent).await
 }
 
 /// What a call needs beside its rows being written.
@@ -296,24 +303,81 @@ where
     where
         S: Session<Backend = DB>,
     {
-        let is_sorted = self.may_sort(session, &mut limits).await?;
+        let order = self.order(limits);
+        let presumed = order.is_presumed_sorted();
+        let sent = self.run_recalling(session, presumed, limits, options);
+        if let Some(written) = sent.await? {
+            trace::is_sorted(presumed);
+            return Ok(Some(written));
+        }
+        let inspection = self.look(session, order, &mut limits).await?;
+        let is_sorted = inspection.may_sort;
         trace::is_sorted(is_sorted);
+        if inspection.is_kept {
+            let sent = self.run_recalling(session, is_sorted, limits, options);
+            if let Some(written) = sent.await? {
+                return Ok(Some(written));
+            }
+        }
         let mut plan = self.plan(is_sorted);
         // The database is the judge of which keys are equal: where it finds
         // two that are encoded differently, no order but the input's will do.
         let mut halve = false;
         loop {
-            match self.run_plan(session, &plan, limits, halve, options).await {
+            let chunks = self.chunks(&plan, limits);
+            match self.run_plan(session, &plan, &chunks, halve, options).await {
                 Ok(written) => return Ok(Some(written)),
                 Err(Stop::Failed(error)) => return Err(error),
                 Err(Stop::NoCopy) => return Ok(None),
-                Err(Stop::Repeats | Stop::OneByOne | Stop::Vanished(_)) => {
+                Err(Stop::Repeats | Stop::OneByOne | Stop::Vanished(_) | Stop::Forgotten) => {
                     trace::is_sorted(false);
                     plan = self.plan(false);
                     halve = true;
                 }
             }
         }
+    }
+
+    /// Sends few rows by a statement that fails unless the connection recalls what the
+    /// catalog says of the target, which would take longer to ask than the rows to write.
+    /// Returns `None` where it does not, and sends nothing of other calls.
+    async fn run_recalling<S>(
+        &self,
+        session: &mut S,
+        is_sorted: bool,
+        limits: Limits,
+        options: &mut Options<'_>,
+    ) -> Result<Option<usize>>
+    where
+        S: Session<Backend = DB>,
+    {
+        let Some(recall) = self.recall(is_sorted) else {
+            return Ok(None);
+        };
+        let plan = self.plan(is_sorted);
+        let mut chunks = self.chunks(&plan, limits);
+        let [chunk] = chunks.as_mut_slice() else {
+            return Ok(None);
+        };
+        chunk.recall = Some(&recall);
+        let sent = self.run_plan(session, &plan, &chunks, false, options);
+        match sent.await {
+            Ok(written) => Ok(Some(written)),
+            Err(Stop::Failed(error)) => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// What a statement with these rows relies on, if they are few.
+    fn recall(&self, is_sorted: bool) -> Option<String> {
+        let rows = self.selected.len();
+        let is_small =
+            rows <= MAX_RECALLING_ROWS && self.bytes(&self.selected)? <= MAX_RECALLING_BYTES;
+        let has_columns = self.supplied.iter().all(|it| !it.inserted().is_empty());
+        if !is_small || !has_columns {
+            return None;
+        }
+        DB::recall(&self.lookup(&self.target_columns(), is_sorted))
     }
 
     fn plan(&self, is_sorted: bool) -> Plan {
@@ -331,40 +395,57 @@ where
     where
         S: Session<Backend = DB>,
     {
-        self.look(session, self.order(*limits), limits).await
+        let looked = self.look(session, self.order(*limits), limits).await?;
+        Ok(looked.may_sort)
     }
 
     /// The same, for rows that are to have this order.
-    async fn look<S>(&self, session: &mut S, order: Order, limits: &mut Limits) -> Result<bool>
+    async fn look<S>(
+        &self,
+        session: &mut S,
+        order: Order,
+        limits: &mut Limits,
+    ) -> Result<Inspection>
     where
         S: Session<Backend = DB>,
     {
-        let columns = match self.model.target_columns() {
-            [] => self.key_names(),
-            columns => columns.to_vec(),
-        };
-        let target = TargetLookup {
-            table: &self.model.table,
-            columns: &columns,
-            rows: self.batch.len(),
-            sorts: order == Order::Ask,
-            depends_on_column: self.keys.depends_on_column,
-        };
+        let columns = self.target_columns();
+        let target = self.lookup(&columns, order == Order::Ask);
         let inspection = inspect(session, self.model, &target, self.needs.each_row).await?;
         if let Some(server) = inspection.max_bytes {
             self.limit_bytes(server, limits)?;
         }
-        Ok(match order {
+        let may_sort = match order {
             Order::Sorted => true,
             Order::AsGiven => false,
             Order::Ask => inspection.may_sort,
+        };
+        Ok(Inspection {
+            may_sort,
+            is_kept: inspection.is_kept && may_sort == order.is_presumed_sorted(),
+            ..inspection
         })
     }
 
-    /// The columns by which rows are compared.
-    fn key_names(&self) -> Vec<&'static str> {
-        let keys = self.model.keys.iter();
-        keys.map(|key| self.model.columns[*key].name).collect()
+    /// What there is to be known of the target, and whether the rows are to be sorted.
+    fn lookup<'t>(&'t self, columns: &'t [&'static str], sorts: bool) -> TargetLookup<'t> {
+        TargetLookup {
+            table: &self.model.table,
+            columns,
+            sorts,
+            depends_on_column: self.keys.depends_on_column,
+        }
+    }
+
+    /// The target's columns, or those by which rows are compared.
+    fn target_columns(&self) -> Vec<&'static str> {
+        match self.model.target_columns() {
+            [] => {
+                let keys = self.model.keys.iter();
+                keys.map(|key| self.model.columns[*key].name).collect()
+            }
+            columns => columns.to_vec(),
+        }
     }
 
     /// Keeps statements smaller than what the server takes.
@@ -471,16 +552,15 @@ where
         &self,
         session: &mut S,
         plan: &Plan,
-        limits: Limits,
+        chunks: &[Chunk<'_>],
         halve: bool,
         options: &mut Options<'_>,
     ) -> core::result::Result<usize, Stop>
     where
         S: Session<Backend = DB>,
     {
-        let chunks = self.chunks(plan, limits);
-        let begun = begin(session, are_one_statement(&chunks) && !halve).await?;
-        let written = self.send_all(session, &chunks, halve, self.keeps_rows(plan), options);
+        let begun = begin(session, are_one_statement(chunks) && !halve).await?;
+        let written = self.send_all(session, chunks, halve, self.keeps_rows(plan), options);
         let written = written.await;
         Ok(end(session, begun, written).await? + plan.unsent)
     }
@@ -557,6 +637,7 @@ where
                     rows,
                     supplied,
                     strategy,
+                    recall: None,
                     recurs: recurs(strategy, most.recurs(count, step.rows.len())),
                 });
                 rest = others;
@@ -672,7 +753,7 @@ where
     /// Sends a chunk in a span.
     fn traced<F: Future>(&self, chunk: Chunk<'_>, sent: F) -> impl Future<Output = F::Output> {
         let bytes = || self.bytes(chunk.rows);
-        trace::chunk(chunk.rows.len(), bytes, chunk.strategy, sent)
+        trace::inside(trace::chunk(chunk.rows.len(), bytes, chunk.strategy), sent)
     }
 
     /// The size of rows, where the dialect limits it.
@@ -697,6 +778,7 @@ where
             strategy: chunk.strategy,
             arrays: self.arrays(chunk),
             conflict,
+            recall: chunk.recall,
             recurs: chunk.recurs,
         }
     }
@@ -721,6 +803,7 @@ where
     fn stop(&self, source: DieselError, rows: &[usize]) -> Stop {
         match DB::fault(&source) {
             Fault::CardinalityViolation if rows.len() > 1 => Stop::Repeats,
+            Fault::Forgotten => Stop::Forgotten,
             fault => Stop::Failed(error(fault, source, self.place(rows))),
         }
     }
@@ -742,7 +825,10 @@ where
         lock(session, model).await?;
     }
     let inspection = match question {
-        Some(question) => S::Backend::inspection(ask_catalog(session, lookup, question).await?),
+        Some(question) => {
+            let answer = session.ask(question).await.map_err(Error::Connection)?;
+            S::Backend::inspection(answer)
+        }
         None => Inspection::default(),
     };
     if inspection.has_unique_index {
@@ -753,24 +839,6 @@ where
             source: None,
         })
     }
-}
-
-/// Asks the catalog, unless the connection recalls its answer.
-async fn ask_catalog<'t, S>(
-    session: &mut S,
-    lookup: &TargetLookup<'t>,
-    question: Question<'t, S::Backend>,
-) -> Result<usize>
-where
-    S: Session,
-{
-    if let Some(question) = S::Backend::recall(lookup) {
-        let answer = session.ask(question).await.map_err(Error::Connection)?;
-        if answer > 0 {
-            return Ok(answer);
-        }
-    }
-    session.ask(question).await.map_err(Error::Connection)
 }
 
 /// Takes the lock that the caller's transaction needs to write, before it reads.
@@ -854,7 +922,9 @@ fn error(fault: Fault, source: DieselError, place: Box<Place>) -> Error {
             limit: None,
             source: Some(source),
         },
-        Fault::CardinalityViolation | Fault::Other => Error::Statement { place, source },
+        Fault::CardinalityViolation | Fault::Forgotten | Fault::Other => {
+            Error::Statement { place, source }
+        }
     }
 }
 
@@ -877,6 +947,13 @@ enum Order {
     Ask,
 }
 
+impl Order {
+    /// Are the rows sorted if nothing is in the way?
+    fn is_presumed_sorted(self) -> bool {
+        self != Self::AsGiven
+    }
+}
+
 /// Rows that go out in one statement.
 #[derive(Clone, Copy)]
 struct Chunk<'p> {
@@ -884,6 +961,8 @@ struct Chunk<'p> {
     rows: &'p [usize],
     supplied: Supplied,
     strategy: Strategy,
+    /// What the statement takes for granted that the connection recalls.
+    recall: Option<&'p str>,
     /// Is the statement one of few that occur?
     recurs: bool,
 }
@@ -901,6 +980,7 @@ impl Chunk<'_> {
             rows,
             supplied: self.supplied,
             strategy: self.strategy,
+            recall: None,
             recurs: self.recurs && rows.len() == self.rows.len() || is_round(rows.len()),
         }
     }
@@ -930,6 +1010,8 @@ enum Stop {
     OneByOne,
     /// Rows that existed have been deleted before they were read.
     Vanished(Vec<usize>),
+    /// The connection does not recall what the statement relies on.
+    Forgotten,
     /// The staging table for COPY cannot be made. What was sent is rolled back.
     NoCopy,
     Failed(Error),

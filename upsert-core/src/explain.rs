@@ -69,7 +69,7 @@ impl Explanation {
 }
 
 /// The beginning and the end of a long statement.
-fn middle_of(sql: &str) -> Option<(&str, &str)> {
+fn ends_of(sql: &str) -> Option<(&str, &str)> {
     const SHOWN: usize = 1000;
     let cut = sql.len().checked_sub(SHOWN)?;
     // Inside of a character it is not cut.
@@ -108,7 +108,7 @@ impl fmt::Display for Explanation {
                 f,
                 "\n  {count} {statements} of {number} {rows} as {strategy}: "
             )?;
-            match middle_of(sql) {
+            match ends_of(sql) {
                 Some((start, end)) => write!(f, "{start} .. {end}")?,
                 None => f.write_str(sql)?,
             }

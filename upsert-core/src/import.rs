@@ -296,9 +296,7 @@ where
             source: error.into(),
         }
     }
-}
 
-impl<T, R: Read> CsvRows<T, R> {
     /// The column that a row with as many fields as there are names does not have.
     fn unnamed_column(&self, error: &csv::Error) -> Option<String> {
         let headers = self.headers.as_ref()?;

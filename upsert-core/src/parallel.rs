@@ -148,7 +148,7 @@ where
             Some(first) => {
                 let session = &mut BlockingSession::with_copy(first);
                 let divided = engine::partition(session, batch, &model, &mut options, count);
-                trace::within(span, || now(divided))?
+                now(trace::inside(span.clone(), divided))?
             }
             None => return Err(no_connections(model.plain_table())),
         };
@@ -159,7 +159,8 @@ where
             let erased: &(dyn Batch<C::Backend> + Send + Sync) = &part;
             let mut options = options_of(shared, partition, total);
             let session = &mut BlockingSession::with_copy(conn);
-            let result = now(engine::run(session, erased, model, &mut options));
+            let written = engine::run(session, erased, model, &mut options);
+            let result = now(trace::inside(span.clone(), written));
             Partition {
                 rows: part.rows,
                 result,
@@ -168,9 +169,7 @@ where
         let partitions = rows.into_iter().zip(connections).enumerate();
         let write = &write;
         Ok(thread::scope(|scope| {
-            let start = |(i, (rows, conn))| {
-                scope.spawn(move || trace::within(span, || write(conn, i, rows)))
-            };
+            let start = |(i, (rows, conn))| scope.spawn(move || write(conn, i, rows));
             let threads: Vec<_> = partitions.map(start).collect();
             let join = |thread: thread::ScopedJoinHandle<'_, Partition>| {
                 thread

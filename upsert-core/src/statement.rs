@@ -28,6 +28,8 @@ pub(crate) struct ChunkStatement<'s, DB, T: ?Sized> {
     /// The values of each column in one array, if they are sent so.
     pub(crate) arrays: Vec<Vec<Element<'s, T>>>,
     pub(crate) conflict: &'s ConflictClause<'s, DB>,
+    /// What it takes for granted that the connection [recalls](Dialect::recall).
+    pub(crate) recall: Option<&'s str>,
     /// Is the statement one of few that occur, so that Diesel may keep it
     /// prepared?
     pub(crate) recurs: bool,
@@ -47,7 +49,13 @@ where
         let names = inserted.iter().map(|column| self.columns[*column].name);
         push_insert_into(conflict.table, names, &mut out)?;
         match self.strategy {
-            Strategy::Values => push_values(self.batch, self.rows, &inserted, &mut out)?,
+            Strategy::Values => match self.recall {
+                None => push_values(self.batch, self.rows, &inserted, &mut out)?,
+                Some(recall) => {
+                    let rows = BatchRows::new(self.batch, self.rows, inserted, self.columns);
+                    DB::push_recalling_rows(recall, &rows, &mut out)?;
+                }
+            },
             Strategy::Unnest => push_unnest(self.batch, &self.arrays, &mut out)?,
             Strategy::Copy => out.push_sql(DB::SELECT_COPIED),
         }

@@ -2,7 +2,6 @@
 
 use core::any::TypeId;
 use std::fmt::Write;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql};
@@ -21,15 +20,15 @@ use crate::error::message;
 use crate::expression::Fragment;
 use crate::field::ColumnDef;
 
+mod catalog;
 mod clause;
-
-/// For more rows the catalog is asked anew: what it takes is little then, and the index may
-/// have been dropped since.
-const MAX_RECALLING_ROWS: usize = 100;
 
 /// How the server repeats [`clause::RAISE`] in its message, in lower case,
 /// without the spaces and parentheses that servers set differently.
 const RAISED: &str = "exp710+";
+
+/// The same for [`catalog::recall`].
+const FORGOTTEN: &str = "exp711*";
 
 impl Dialect for Mysql {
     // The protocol counts parameters in 16 bits (server error 1390).
@@ -144,12 +143,12 @@ impl Dialect for Mysql {
         let Some(message) = message(error) else {
             return Fault::Other;
         };
-        let is_raised = message
-            .to_ascii_lowercase()
-            .replace([' ', '(', ')'], "")
-            .contains(RAISED);
-        if is_raised {
+        let bare = message.to_ascii_lowercase().replace([' ', '(', ')'], "");
+        if bare.contains(RAISED) {
             return Fault::UniqueViolation(None);
+        }
+        if bare.contains(FORGOTTEN) {
+            return Fault::Forgotten;
         }
         if message.contains("max_allowed_packet") {
             return Fault::TooLarge;
@@ -169,40 +168,32 @@ impl Dialect for Mysql {
     /// Without a unique index on the target, `ON DUPLICATE KEY UPDATE` appends
     /// every row, and says nothing. So the catalog is asked, and with the same
     /// question whether rows may be sorted.
-    ///
-    /// The answer is kept in variables of the session for a second.
     fn inspect<'t>(target: &TargetLookup<'t>) -> Option<Question<'t, Self>> {
-        let question = question(target);
-        let id = id(&question);
-        Some(number(&format!(
-            "SET @upsert_number = {question}; \
-             SET @upsert_in_{id:x} = IF((@upsert_number & 5) = 5, {SURROUNDINGS}, NULL), \
-             @upsert_is_{id:x} = @upsert_number, @upsert_until_{id:x} = UNIX_TIMESTAMP() + 1; \
-             SET @upsert_number = @upsert_number + 8 * @@max_allowed_packet"
-        )))
+        Some(number(&catalog::inspect(target)))
     }
 
-    /// The catalog takes longer than a row, even for the server to open it, so a
-    /// connection that makes many small calls waits only for this round trip. It also
-    /// brings the limit of the size of a statement.
-    fn recall<'t>(target: &TargetLookup<'t>) -> Option<Question<'t, Self>> {
-        if target.rows > MAX_RECALLING_ROWS {
-            return None;
-        }
-        let id = id(&question(target));
-        Some(number(&format!(
-            "SET @upsert_number = IF(@upsert_in_{id:x} <=> {SURROUNDINGS} \
-             AND @upsert_until_{id:x} > UNIX_TIMESTAMP(), \
-             @upsert_is_{id:x} + 8 * @@max_allowed_packet, 0)"
-        )))
+    fn recall(target: &TargetLookup<'_>) -> Option<String> {
+        Some(catalog::recall(target))
+    }
+
+    /// A value of the first row fails where the connection does not recall; elsewhere the
+    /// comparison is false, so that the value is what is bound.
+    ///
+    /// ```sql
+    /// VALUES (IF(EXP(711 * ((..) IS NOT TRUE)) IS NULL, NULL, ?), ?), (?, ?)
+    /// ```
+    fn push_recalling_rows<'b>(
+        recall: &str,
+        rows: &dyn Rows<'b, Self>,
+        out: &mut AstPass<'_, 'b, Self>,
+    ) -> QueryResult<()> {
+        push_marked_rows(rows, out, |row| {
+            (row == 0).then(|| format!("{recall} IS NULL"))
+        })
     }
 
     fn inspection(answer: usize) -> Inspection {
-        Inspection {
-            has_unique_index: answer & 1 != 0,
-            may_sort: answer & 2 != 0,
-            max_bytes: Some(answer / 8),
-        }
+        catalog::inspection(answer)
     }
 
     const BEGIN_COUNT: &'static str = "SET @upsert_kept = 0, @upsert_rows = 0";
@@ -280,29 +271,11 @@ impl Outcomes for Mysql {
         rows: &dyn Rows<'b, Self>,
         out: &mut AstPass<'_, 'b, Self>,
     ) -> QueryResult<()> {
-        let marked = marked_column(rows.columns());
-        out.push_sql("VALUES ");
-        for row in 0..rows.count() {
-            out.push_sql(if row > 0 { ", (" } else { "(" });
-            for column in 0..rows.columns().len() {
-                if column > 0 {
-                    out.push_sql(", ");
-                }
-                if column == marked {
-                    out.push_sql(&format!("IF((@upsert_row := {row}) < 0"));
-                    if row == 0 {
-                        out.push_sql(" OR (@upsert_log := '') > ''");
-                    }
-                    out.push_sql(", NULL, ");
-                    rows.push_value(row, column, out)?;
-                    out.push_sql(")");
-                } else {
-                    rows.push_value(row, column, out)?;
-                }
-            }
-            out.push_sql(")");
-        }
-        Ok(())
+        push_marked_rows(rows, out, |row| {
+            let first = " OR (@upsert_log := '') > ''";
+            let first = if row == 0 { first } else { "" };
+            Some(format!("(@upsert_row := {row}) < 0{first}"))
+        })
     }
 
     fn push_returned_number(_: &mut AstPass<'_, '_, Self>) {}
@@ -367,8 +340,40 @@ impl Outcomes for Mysql {
     }
 }
 
-/// The column whose values are wrapped to number the rows: of a type that goes
-/// through `IF` as it is.
+/// Writes `VALUES (..), (..)`. A value of a row for which there is a condition that is
+/// false is bound in it:
+///
+/// ```sql
+/// (IF(<condition>, NULL, ?), ?)
+/// ```
+fn push_marked_rows<'b>(
+    rows: &dyn Rows<'b, Mysql>,
+    out: &mut AstPass<'_, 'b, Mysql>,
+    condition: impl Fn(usize) -> Option<String>,
+) -> QueryResult<()> {
+    let marked = marked_column(rows.columns());
+    out.push_sql("VALUES ");
+    for row in 0..rows.count() {
+        out.push_sql(if row > 0 { ", (" } else { "(" });
+        for column in 0..rows.columns().len() {
+            if column > 0 {
+                out.push_sql(", ");
+            }
+            match condition(row).filter(|_| column == marked) {
+                Some(condition) => {
+                    out.push_sql(&format!("IF({condition}, NULL, "));
+                    rows.push_value(row, column, out)?;
+                    out.push_sql(")");
+                }
+                None => rows.push_value(row, column, out)?,
+            }
+        }
+        out.push_sql(")");
+    }
+    Ok(())
+}
+
+/// The column whose values are wrapped: of a type that goes through `IF` as it is.
 fn marked_column(columns: &[ColumnDef]) -> usize {
     let is = |column: &ColumnDef, kind| {
         let id = (column.sql_type)();
@@ -434,56 +439,6 @@ fn time_part(bytes: &[u8]) -> KeyPart<'_> {
         value: value.into(),
         equals,
     }
-}
-
-/// What else an answer of the catalog depends on.
-const SURROUNDINGS: &str = "CONCAT_WS(' ', DATABASE(), @@sql_mode)";
-
-/// Names a question to the catalog.
-fn id(question: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    question.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// Asks the catalog: 1 if there is a unique index on exactly the target's
-/// columns, plus 2 if keys are equal only as [`Dialect::key_part`] says, plus 4
-/// because the catalog has the table.
-///
-/// Where it has not, as with a temporary table or a view, the answer is 1.
-fn question(target: &TargetLookup<'_>) -> String {
-    let (schema, table) = target.names();
-    let schema = schema.map_or("DATABASE()".to_owned(), |schema| name_literal(&schema));
-    let table = name_literal(&table);
-    let columns: Vec<_> = target
-        .columns
-        .iter()
-        .map(|name| name_literal(name))
-        .collect();
-    let (columns, count) = (columns.join(", "), columns.len());
-    // An index on the first characters of a column (SUB_PART) holds more rows
-    // equal than the column does. Collations of one language, and of old
-    // character sets, hold even ASCII letters equal, a trigger may change the
-    // key, and without the strict mode so does the server.
-    format!(
-        "(SELECT IF(EXISTS(SELECT 1 FROM information_schema.TABLES \
-         WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA = {schema} AND TABLE_NAME = {table}), \
-         EXISTS(SELECT 1 FROM information_schema.STATISTICS WHERE NON_UNIQUE = 0 \
-         AND TABLE_SCHEMA = {schema} AND TABLE_NAME = {table} GROUP BY INDEX_NAME \
-         HAVING COUNT(SUB_PART) = 0 AND COUNT(*) = {count} \
-         AND SUM(COLUMN_NAME IN ({columns})) = {count}) \
-         + 4 + 2 * (@@sql_mode LIKE '%STRICT\\_%' \
-         AND NOT EXISTS(SELECT 1 FROM information_schema.TRIGGERS \
-         WHERE EVENT_OBJECT_SCHEMA = {schema} AND EVENT_OBJECT_TABLE = {table} \
-         AND ACTION_TIMING = 'BEFORE' AND EVENT_MANIPULATION = 'INSERT') \
-         AND {count} = (SELECT COUNT(*) FROM information_schema.COLUMNS \
-         WHERE TABLE_SCHEMA = {schema} AND TABLE_NAME = {table} AND COLUMN_NAME IN ({columns}) \
-         AND (DATA_TYPE IN ('tinyint', 'smallint', 'mediumint', 'int', 'bigint', 'date', \
-         'datetime', 'timestamp', 'time', 'binary', 'varbinary', 'tinyblob', 'blob') \
-         OR DATA_TYPE IN ('char', 'varchar', 'tinytext', 'text') AND COLLATION_NAME REGEXP \
-         '^(utf8(mb[34])?|latin1|ascii)_((general|unicode|unicode_520|swedish|0900|uca1400)_)?\
-         ((ai|as|nopad)_)*(ci|cs|bin)$'))), 1))"
-    )
 }
 
 /// A name as a string literal, in the character set of the catalog.

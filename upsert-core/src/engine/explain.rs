@@ -33,9 +33,16 @@ where
     }
     let call = Call::<S::Backend, T>::prepare(batch, model, options, Needs::default())?;
     let mut limits = call.limits(session)?;
-    let is_sorted = call.may_sort(session, &mut limits).await?;
+    let order = call.order(limits);
+    let inspection = call.look(session, order, &mut limits).await?;
+    let is_sorted = inspection.may_sort;
     let plan = call.plan(is_sorted);
-    let mut explanation = call.explain(&plan, &call.chunks(&plan, limits), is_sorted)?;
+    let mut chunks = call.chunks(&plan, limits);
+    let recall = call.recall(is_sorted).filter(|_| inspection.is_kept);
+    if let [only] = chunks.as_mut_slice() {
+        only.recall = recall.as_deref();
+    }
+    let mut explanation = call.explain(&plan, &chunks, is_sorted)?;
     explanation.in_transaction |= session.is_in_transaction().map_err(Error::Connection)?;
     Ok(explanation)
 }

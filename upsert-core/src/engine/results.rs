@@ -86,13 +86,15 @@ where
             match results.run(session, &plan, limits, options).await {
                 Ok(()) => return Ok(results.slots),
                 Err(Stop::Failed(error)) => return Err(error),
-                Err(Stop::Repeats | Stop::OneByOne | Stop::NoCopy) => attempt.halves = true,
+                Err(Stop::Repeats | Stop::OneByOne | Stop::NoCopy | Stop::Forgotten) => {
+                    attempt.halves = true;
+                }
                 Err(Stop::Vanished(rows)) if attempt.locks => return Err(call.missing(&rows)),
                 Err(Stop::Vanished(_)) => attempt.locks = true,
             }
         }
     };
-    trace::call(&model.table, batch.len(), sent).await
+    trace::inside(trace::call(&model.table, batch.len()), sent).await
 }
 
 /// What an earlier attempt has shown.

@@ -20,30 +20,21 @@ where
     S: Session,
     Q: QueryFragment<S::Backend>,
 {
-    let table = statement.model.table.clone();
-    trace::select(&table, run(session, statement)).await
-}
-
-async fn run<S, Q>(
-    session: &mut S,
-    statement: &mut UpsertFromStatement<'_, S::Backend, Q>,
-) -> Result<usize>
-where
-    S: Session,
-    Q: QueryFragment<S::Backend>,
-{
-    let model = &statement.model;
-    let lookup = TargetLookup {
-        table: &model.table,
-        columns: model.target_columns(),
-        rows: usize::MAX,
-        sorts: false,
-        depends_on_column: false,
+    let span = trace::select(&statement.model.table);
+    let sent = async {
+        let model = &statement.model;
+        let lookup = TargetLookup {
+            table: &model.table,
+            columns: model.target_columns(),
+            sorts: false,
+            depends_on_column: false,
+        };
+        inspect(session, model, &lookup, false).await?;
+        let begun = begin(session, true).await?;
+        let written = send_select(session, statement).await;
+        end(session, begun, written).await
     };
-    inspect(session, model, &lookup, false).await?;
-    let begun = begin(session, true).await?;
-    let written = send_select(session, statement).await;
-    end(session, begun, written).await
+    trace::inside(span, sent).await
 }
 
 async fn send_select<S, Q>(

@@ -1,0 +1,97 @@
+//! What the catalog says of a conflict target, and what a connection keeps of it.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::name_literal;
+use crate::dialect::{Inspection, TargetLookup};
+
+/// A bit of the answer: is there a unique index on the target?
+const HAS_UNIQUE_INDEX: usize = 1;
+
+/// A bit of the answer: may the rows be sorted?
+const MAY_SORT: usize = 2;
+
+/// A bit of the answer: is it about a base table that is in the catalog?
+const IS_IN_CATALOG: usize = 4;
+
+/// The statements that set `@upsert_number` to the answer of the catalog, with the
+/// server's `max_allowed_packet`, and keep it in variables of the session for a second.
+pub(super) fn inspect(target: &TargetLookup<'_>) -> String {
+    let (question, id) = (question(target), id(target));
+    format!(
+        "SET @upsert_number = {question}; \
+         SET @upsert_is_{id:x} = @upsert_number, @upsert_until_{id:x} = UNIX_TIMESTAMP() + 1, \
+         @upsert_in_{id:x} = DATABASE(), @upsert_mode_{id:x} = @@sql_mode; \
+         SET @upsert_number = @upsert_number + 8 * @@max_allowed_packet"
+    )
+}
+
+/// An expression that is 1 where the variables say what the lookup is for, and that else
+/// is out of a double's range. It is spelt with variables, or the server would compute it
+/// before it runs the statement.
+pub(super) fn recall(target: &TargetLookup<'_>) -> String {
+    let id = id(target);
+    let (wanted, same_mode) = if target.sorts {
+        let same_mode = format!(" AND @upsert_mode_{id:x} = @@sql_mode");
+        (HAS_UNIQUE_INDEX | MAY_SORT | IS_IN_CATALOG, same_mode)
+    } else {
+        (HAS_UNIQUE_INDEX | IS_IN_CATALOG, String::new())
+    };
+    format!(
+        "EXP(711 * (((@upsert_is_{id:x} & {wanted}) = {wanted} \
+         AND @upsert_until_{id:x} > UNIX_TIMESTAMP() \
+         AND @upsert_in_{id:x} <=> DATABASE(){same_mode}) IS NOT TRUE))"
+    )
+}
+
+/// What the answer of the catalog means.
+pub(super) fn inspection(answer: usize) -> Inspection {
+    Inspection {
+        has_unique_index: answer & HAS_UNIQUE_INDEX != 0,
+        may_sort: answer & MAY_SORT != 0,
+        max_bytes: Some(answer / 8),
+        is_kept: answer & IS_IN_CATALOG != 0,
+    }
+}
+
+/// Names a [`question`] about a target.
+fn id(target: &TargetLookup<'_>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (target.table, target.columns).hash(&mut hasher);
+    hasher.finish()
+}
+
+fn question(target: &TargetLookup<'_>) -> String {
+    let (schema, table) = target.names();
+    let schema = schema.map_or("DATABASE()".to_owned(), |schema| name_literal(&schema));
+    let table = name_literal(&table);
+    let columns: Vec<_> = target
+        .columns
+        .iter()
+        .map(|name| name_literal(name))
+        .collect();
+    let (columns, count) = (columns.join(", "), columns.len());
+    // An index on the first characters of a column (SUB_PART) holds more rows
+    // equal than the column does. Collations of one language, and of old
+    // character sets, hold even ASCII letters equal, a trigger may change the
+    // key, and without the strict mode so does the server.
+    format!(
+        "(SELECT IF(EXISTS(SELECT 1 FROM information_schema.TABLES \
+         WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA = {schema} AND TABLE_NAME = {table}), \
+         EXISTS(SELECT 1 FROM information_schema.STATISTICS WHERE NON_UNIQUE = 0 \
+         AND TABLE_SCHEMA = {schema} AND TABLE_NAME = {table} GROUP BY INDEX_NAME \
+         HAVING COUNT(SUB_PART) = 0 AND COUNT(*) = {count} \
+         AND SUM(COLUMN_NAME IN ({columns})) = {count}) \
+         + 4 + 2 * (@@sql_mode LIKE '%STRICT\\_%' \
+         AND NOT EXISTS(SELECT 1 FROM information_schema.TRIGGERS \
+         WHERE EVENT_OBJECT_SCHEMA = {schema} AND EVENT_OBJECT_TABLE = {table} \
+         AND ACTION_TIMING = 'BEFORE' AND EVENT_MANIPULATION = 'INSERT') \
+         AND {count} = (SELECT COUNT(*) FROM information_schema.COLUMNS \
+         WHERE TABLE_SCHEMA = {schema} AND TABLE_NAME = {table} AND COLUMN_NAME IN ({columns}) \
+         AND (DATA_TYPE IN ('tinyint', 'smallint', 'mediumint', 'int', 'bigint', 'date', \
+         'datetime', 'timestamp', 'time', 'binary', 'varbinary', 'tinyblob', 'blob') \
+         OR DATA_TYPE IN ('char', 'varchar', 'tinytext', 'text') AND COLLATION_NAME REGEXP \
+         '^(utf8(mb[34])?|latin1|ascii)_((general|unicode|unicode_520|swedish|0900|uca1400)_)?\
+         ((ai|as|nopad)_)*(ci|cs|bin)$'))), 1))"
+    )
+}
