@@ -784,7 +784,7 @@ mod on_mysql_only {
     fn another_database_without_the_index() {
         #[derive(QueryableByName)]
         struct Name {
-            #[diesel(sql_type = diesel::sql_types::Text)]
+            #[diesel(sql_type = Text)]
             name: String,
         }
 
