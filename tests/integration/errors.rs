@@ -837,6 +837,39 @@ mod on_mysql_only {
         assert_eq!(members::table.count().get_result(&mut database.conn), Ok(1));
     }
 
+    /// A value in the server's message is not taken for what the call itself raises.
+    #[test]
+    fn values_like_our_own_errors() {
+        let mut database = TestDatabase::new();
+        database.run(&create(", PRIMARY KEY (email), UNIQUE (nick)"));
+        let row = |email: &str, nick: &str| Member {
+            email: email.to_owned(),
+            nick: nick.to_owned(),
+            age: 1,
+            team: 1,
+        };
+        for raised in ["exp711*", "exp(711 * (", "exp710+", "max_allowed_packet"] {
+            let rows = [row("a", raised), row("b", "other")];
+            assert_eq!(
+                wait(Member::bulk_upsert(&mut database.conn, &rows)).unwrap(),
+                2
+            );
+            let conn = &mut database.conn;
+            let results = [
+                wait(row("b", raised).upsert(conn)),
+                wait(upsert([row("b", raised)]).outcome(conn)).map(|_| 0),
+            ];
+            for result in results {
+                let error = result.unwrap_err();
+                assert!(
+                    matches!(&error, Error::OtherUniqueIndex { index: Some(index), .. }
+                        if index == "nick"),
+                    "{error:?}"
+                );
+            }
+        }
+    }
+
     /// On the first characters only, an index holds more rows equal.
     #[test]
     fn an_index_on_a_part_of_the_column() {

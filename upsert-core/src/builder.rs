@@ -128,9 +128,8 @@ pub enum Strategy {
     Unnest,
     /// COPY into a staging table, a temporary one, and from there into the model's. On
     /// PostgreSQL for the same columns, with the crate's feature `copy`, on a connection that
-    /// is a
-    /// [`PgConnection`](diesel::pg::PgConnection), r2d2's included. On others the call does
-    /// not choose it by itself, and is refused if it was asked for.
+    /// is a [`PgConnection`](diesel::pg::PgConnection), r2d2's included. On others the call
+    /// does not choose it by itself, and is refused if it was asked for.
     ///
     /// ```sql
     /// CREATE TEMP TABLE __upsert_copy (c0, c1) ON COMMIT DROP AS SELECT $1, $2 WITH NO DATA;

@@ -36,7 +36,7 @@ pub(crate) use self::select::run_select;
 /// have been dropped since.
 const MAX_RECALLING_ROWS: usize = 100;
 
-/// For larger rows too: the server is asked what size it takes.
+/// For more bytes too: the server is asked how large a statement it takes.
 const MAX_RECALLING_BYTES: usize = 64 * 1024;
 
 /// Writes the rows of `batch`.
@@ -745,7 +745,10 @@ where
                 return self.copy(session, chunk, conflict).await;
             }
             let affected = session.execute(&self.statement(chunk, conflict)).await;
-            affected.map_err(|source| self.stop(source, chunk.rows))
+            affected.map_err(|source| match DB::fault(&source) {
+                Fault::Forgotten if chunk.recall.is_some() => Stop::Forgotten,
+                _ => self.stop(source, chunk.rows),
+            })
         };
         self.traced(chunk, sent).await
     }
@@ -803,7 +806,6 @@ where
     fn stop(&self, source: DieselError, rows: &[usize]) -> Stop {
         match DB::fault(&source) {
             Fault::CardinalityViolation if rows.len() > 1 => Stop::Repeats,
-            Fault::Forgotten => Stop::Forgotten,
             fault => Stop::Failed(error(fault, source, self.place(rows))),
         }
     }

@@ -17,44 +17,14 @@ use sea_orm::{ActiveValue, Database, EntityTrait, TransactionTrait};
 use tokio::runtime::{Builder, Runtime};
 use upsert_core::{Upsertable, upsert};
 
-diesel::table! {
-    upsert_bench (id) {
-        id -> Integer,
-        sensor -> Text,
-        value -> Double,
-        quality -> Integer,
-        note -> Nullable<Text>,
-        updated_at -> BigInt,
-    }
-}
+#[path = "../../support/table.rs"]
+mod table;
 
-const CREATE: &str = "CREATE TABLE upsert_bench (id INTEGER PRIMARY KEY NOT NULL, \
-     sensor VARCHAR(50) NOT NULL, value DOUBLE PRECISION NOT NULL, quality INTEGER NOT NULL, \
-     note VARCHAR(50), updated_at BIGINT NOT NULL)";
-
-#[derive(Upsertable)]
-#[diesel(table_name = upsert_bench)]
-#[upsert(update_all)]
-struct Reading {
-    id: i32,
-    sensor: String,
-    value: f64,
-    quality: i32,
-    note: Option<String>,
-    updated_at: i64,
-}
+use table::{CREATE, Reading, argument, median, reading};
 
 fn readings(count: usize, numbers: usize) -> Vec<Reading> {
     let ids = (0..count).map(|i| (i * 7919 + 13) % numbers);
-    ids.map(|id| Reading {
-        id: id as i32,
-        sensor: format!("sensor-{:05}", id % 1000),
-        value: id as f64 * 0.5,
-        quality: (id % 7) as i32,
-        note: (id % 3 == 0).then(|| format!("note on {id}")),
-        updated_at: 1_700_000_000 + id as i64,
-    })
-    .collect()
+    ids.map(|id| reading(id as i32)).collect()
 }
 
 mod entity {
@@ -150,16 +120,6 @@ fn by_sqlalchemy(url: &str, count: usize, numbers: usize) -> Option<Duration> {
         return None;
     };
     Some(Duration::from_secs_f64(seconds))
-}
-
-fn argument(name: &str, default: usize) -> usize {
-    let mut arguments = std::env::args().skip_while(|it| it != name).skip(1);
-    arguments.next().map_or(default, |it| it.parse().unwrap())
-}
-
-fn median(times: &mut [Duration]) -> Duration {
-    times.sort_unstable();
-    times[times.len() / 2]
 }
 
 const NAMES: [&str; 4] = [

@@ -143,31 +143,28 @@ impl Dialect for Mysql {
         let Some(message) = message(error) else {
             return Fault::Other;
         };
+        if let DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) = error {
+            // "Duplicate entry '<values>' for key '<index>'"
+            let index = message
+                .rsplit_once(" for key '")
+                .and_then(|(_, name)| name.strip_suffix('\''));
+            return Fault::UniqueViolation(index.map(str::to_owned));
+        }
         let bare = message.to_ascii_lowercase().replace([' ', '(', ')'], "");
         if bare.contains(RAISED) {
-            return Fault::UniqueViolation(None);
-        }
-        if bare.contains(FORGOTTEN) {
-            return Fault::Forgotten;
-        }
-        if message.contains("max_allowed_packet") {
-            return Fault::TooLarge;
-        }
-        match error {
-            DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => {
-                // "Duplicate entry '<values>' for key '<index>'"
-                let index = message
-                    .rsplit_once(" for key '")
-                    .and_then(|(_, name)| name.strip_suffix('\''));
-                Fault::UniqueViolation(index.map(str::to_owned))
-            }
-            _ => Fault::Other,
+            Fault::UniqueViolation(None)
+        } else if bare.contains(FORGOTTEN) {
+            Fault::Forgotten
+        } else if message.contains("max_allowed_packet") {
+            Fault::TooLarge
+        } else {
+            Fault::Other
         }
     }
 
     /// Without a unique index on the target, `ON DUPLICATE KEY UPDATE` appends
     /// every row, and says nothing. So the catalog is asked, and with the same
-    /// question whether rows may be sorted.
+    /// question whether rows may be sorted. The connection keeps the answer.
     fn inspect<'t>(target: &TargetLookup<'t>) -> Option<Question<'t, Self>> {
         Some(number(&catalog::inspect(target)))
     }

@@ -54,7 +54,7 @@ fn firsts(keys: &Keys, rows: usize, partitions: usize) -> Vec<&[u8]> {
         // One of each run of rows, each time at another place, as the input may have a pattern.
         let run = rows / SAMPLE;
         (0..SAMPLE)
-            .map(|i| keys.class(i * rows / SAMPLE + i * 7919 % run))
+            .map(|i| keys.class(i * run + i.min(rows % SAMPLE) + i * 7919 % run))
             .collect()
     };
     sample.sort_unstable();

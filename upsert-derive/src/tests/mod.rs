@@ -8,6 +8,7 @@ use crate::derive_upsertable_inner;
 
 mod accepted;
 mod messages;
+mod random;
 mod symbols;
 
 fn expand(source: &str) -> TokenStream {

@@ -14,6 +14,13 @@ const MAY_SORT: usize = 2;
 /// A bit of the answer: is it about a base table that is in the catalog?
 const IS_IN_CATALOG: usize = 4;
 
+/// What is above the bits is the server's `max_allowed_packet`.
+const PACKET: usize = 8;
+
+/// With a smaller `max_allowed_packet` nothing is recalled: twice what the engine holds for
+/// small rows, as the names and the protocol are not in that.
+const MIN_PACKET: usize = 128 * 1024;
+
 /// The statements that set `@upsert_number` to the answer of the catalog, with the
 /// server's `max_allowed_packet`, and keep it in variables of the session for a second.
 pub(super) fn inspect(target: &TargetLookup<'_>) -> String {
@@ -21,14 +28,15 @@ pub(super) fn inspect(target: &TargetLookup<'_>) -> String {
     format!(
         "SET @upsert_number = {question}; \
          SET @upsert_is_{id:x} = @upsert_number, @upsert_until_{id:x} = UNIX_TIMESTAMP() + 1, \
-         @upsert_in_{id:x} = DATABASE(), @upsert_mode_{id:x} = @@sql_mode; \
-         SET @upsert_number = @upsert_number + 8 * @@max_allowed_packet"
+         @upsert_in_{id:x} = HEX(DATABASE()), @upsert_mode_{id:x} = @@sql_mode; \
+         SET @upsert_number = @upsert_number + {PACKET} * @@max_allowed_packet"
     )
 }
 
 /// An expression that is 1 where the variables say what the lookup is for, and that else
 /// is out of a double's range. It is spelt with variables, or the server would compute it
-/// before it runs the statement.
+/// before it runs the statement. The names of two databases may differ in case only, so they
+/// are compared byte by byte.
 pub(super) fn recall(target: &TargetLookup<'_>) -> String {
     let id = id(target);
     let (wanted, same_mode) = if target.sorts {
@@ -40,7 +48,8 @@ pub(super) fn recall(target: &TargetLookup<'_>) -> String {
     format!(
         "EXP(711 * (((@upsert_is_{id:x} & {wanted}) = {wanted} \
          AND @upsert_until_{id:x} > UNIX_TIMESTAMP() \
-         AND @upsert_in_{id:x} <=> DATABASE(){same_mode}) IS NOT TRUE))"
+         AND @upsert_in_{id:x} <=> HEX(DATABASE()) \
+         AND @@max_allowed_packet >= {MIN_PACKET}{same_mode}) IS NOT TRUE))"
     )
 }
 
@@ -49,7 +58,7 @@ pub(super) fn inspection(answer: usize) -> Inspection {
     Inspection {
         has_unique_index: answer & HAS_UNIQUE_INDEX != 0,
         may_sort: answer & MAY_SORT != 0,
-        max_bytes: Some(answer / 8),
+        max_bytes: Some(answer / PACKET),
         is_kept: answer & IS_IN_CATALOG != 0,
     }
 }
@@ -61,6 +70,8 @@ fn id(target: &TargetLookup<'_>) -> u64 {
     hasher.finish()
 }
 
+/// An expression that is the bits. A table that is not in the catalog, as it is temporary or
+/// a view, is taken to have the index.
 fn question(target: &TargetLookup<'_>) -> String {
     let (schema, table) = target.names();
     let schema = schema.map_or("DATABASE()".to_owned(), |schema| name_literal(&schema));
@@ -82,7 +93,7 @@ fn question(target: &TargetLookup<'_>) -> String {
          AND TABLE_SCHEMA = {schema} AND TABLE_NAME = {table} GROUP BY INDEX_NAME \
          HAVING COUNT(SUB_PART) = 0 AND COUNT(*) = {count} \
          AND SUM(COLUMN_NAME IN ({columns})) = {count}) \
-         + 4 + 2 * (@@sql_mode LIKE '%STRICT\\_%' \
+         + {IS_IN_CATALOG} + {MAY_SORT} * (@@sql_mode LIKE '%STRICT\\_%' \
          AND NOT EXISTS(SELECT 1 FROM information_schema.TRIGGERS \
          WHERE EVENT_OBJECT_SCHEMA = {schema} AND EVENT_OBJECT_TABLE = {table} \
          AND ACTION_TIMING = 'BEFORE' AND EVENT_MANIPULATION = 'INSERT') \
@@ -92,6 +103,6 @@ fn question(target: &TargetLookup<'_>) -> String {
          'datetime', 'timestamp', 'time', 'binary', 'varbinary', 'tinyblob', 'blob') \
          OR DATA_TYPE IN ('char', 'varchar', 'tinytext', 'text') AND COLLATION_NAME REGEXP \
          '^(utf8(mb[34])?|latin1|ascii)_((general|unicode|unicode_520|swedish|0900|uca1400)_)?\
-         ((ai|as|nopad)_)*(ci|cs|bin)$'))), 1))"
+         ((ai|as|nopad)_)*(ci|cs|bin)$'))), {HAS_UNIQUE_INDEX}))"
     )
 }
