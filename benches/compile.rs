@@ -94,8 +94,8 @@ fn generate(root: &Path) {
              [dependencies]\n\
              diesel = {{ version = \"2.3\", default-features = false, features = [\"sqlite\"] }}\n\
              libsqlite3-sys = {{ version = \"0.38\", features = [\"bundled\"] }}\n\
-             upsert-core = {{ path = {:?}, features = [\"sqlite\"] }}\n",
-            project.join("upsert-core")
+             upsert-core = {{ path = \"{}\", features = [\"sqlite\"] }}\n",
+            project.join("upsert-core").display()
         );
         let source: String = (0..argument("--models", 100))
             .map(|i| model(name, i))
