@@ -44,7 +44,7 @@ fn model(name: &str, number: usize) -> String {
     for (i, (sql, rust)) in COLUMNS.iter().enumerate() {
         write!(table, "c{i} -> {sql}, ").unwrap();
         write!(fields, "pub c{i}: {rust}, ").unwrap();
-        write!(updates, "c{i}.eq(excluded(c{i})), ").unwrap();
+        write!(updates, "t::c{i}.eq(excluded(t::c{i})), ").unwrap();
     }
     let (derives, attribute, body) = match name {
         "upsertable" => (
@@ -54,16 +54,17 @@ fn model(name: &str, number: usize) -> String {
         ),
         "stock" => (
             "diesel::Insertable",
-            "",
+            // Else SQLite takes no batch with an `Option`.
+            "#[diesel(treat_none_as_default_value = false)]",
             format!(
-                "{{ use diesel::upsert::excluded; use rows_{number}::dsl::*; \
-                 diesel::insert_into(rows_{number}).values(rows).on_conflict(id).do_update()\
+                "{{ use diesel::upsert::excluded; use rows_{number} as t; \
+                 diesel::insert_into(t::table).values(rows).on_conflict(t::id).do_update()\
                  .set(({updates})).execute(conn).unwrap() }}"
             ),
         ),
         _ => (
             "diesel::Insertable",
-            "",
+            "#[diesel(treat_none_as_default_value = false)]",
             format!(
                 "diesel::insert_into(rows_{number}::table).values(rows).execute(conn).unwrap()"
             ),
