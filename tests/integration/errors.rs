@@ -782,19 +782,15 @@ mod on_mysql_only {
     /// Nor is it taken for the other on one connection that goes from one to the other.
     #[test]
     fn another_database_without_the_index() {
-        #[derive(QueryableByName)]
-        struct Name {
-            #[diesel(sql_type = Text)]
-            name: String,
-        }
-
         let mut with_index = TestDatabase::new();
         with_index.run(&create(", PRIMARY KEY (email)"));
         let mut without = TestDatabase::new();
         without.run(&create(""));
-        let name: Name = diesel::sql_query("SELECT DATABASE() AS name")
-            .get_result(&mut without.conn)
-            .unwrap();
+        let use_database = |url: &str| {
+            let (_, name) = url.rsplit_once('/').unwrap();
+            format!("USE `{name}`")
+        };
+        let [own, other] = [with_index.url(), without.url()].map(use_database);
 
         let conn = &mut with_index.conn;
         // No numbers of rows for which Diesel keeps the statement, which stays in the
@@ -804,16 +800,13 @@ mod on_mysql_only {
                 .map(|i| member(&i.to_string(), "x", 1, 1))
                 .collect();
             assert_eq!(wait(Member::bulk_upsert(conn, &rows)).unwrap(), count);
-            let own: Name = diesel::sql_query("SELECT DATABASE() AS name")
-                .get_result(conn)
-                .unwrap();
-            conn.batch_execute(&format!("USE `{}`", name.name)).unwrap();
+            conn.batch_execute(&other).unwrap();
             let result = wait(Member::bulk_upsert(conn, &rows));
             assert!(
                 matches!(result, Err(Error::NoUniqueIndex { .. })),
                 "{result:?}"
             );
-            conn.batch_execute(&format!("USE `{}`", own.name)).unwrap();
+            conn.batch_execute(&own).unwrap();
         }
         assert_eq!(members::table.count().get_result(&mut without.conn), Ok(0));
     }

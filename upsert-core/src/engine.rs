@@ -390,16 +390,7 @@ where
     }
 
     /// Looks at the target, which has to have a unique index, and at the server's
-    /// limits. May the rows be sorted?
-    async fn may_sort<S>(&self, session: &mut S, limits: &mut Limits) -> Result<bool>
-    where
-        S: Session<Backend = DB>,
-    {
-        let looked = self.look(session, self.order(*limits), limits).await?;
-        Ok(looked.may_sort)
-    }
-
-    /// The same, for rows that are to have this order.
+    /// limits. May rows that are to have this order be sorted?
     async fn look<S>(
         &self,
         session: &mut S,

@@ -356,7 +356,8 @@ fn push_marked_rows<'b>(
             if column > 0 {
                 out.push_sql(", ");
             }
-            match condition(row).filter(|_| column == marked) {
+            let condition = (column == marked).then(|| condition(row)).flatten();
+            match condition {
                 Some(condition) => {
                     out.push_sql(&format!("IF({condition}, NULL, "));
                     rows.push_value(row, column, out)?;

@@ -65,7 +65,8 @@ where
         let mut limits = Limits::of::<S::Backend>();
         // A note of a row copies those before it.
         limits.rows = limits.rows.min(MAX_NOTED_ROWS);
-        let sorts = call.may_sort(session, &mut limits).await?;
+        let order = call.order(limits);
+        let sorts = call.look(session, order, &mut limits).await?.may_sort;
         trace::is_sorted(sorts);
         // Something of the table makes keys equal.
         let is_obstructed = !sorts && call.order(limits) == Order::Ask;
