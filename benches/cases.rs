@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use upsert_core::{BindFields, Dialect, Upsertable, upsert};
+use upsert_core::{UpsertConnection, Upsertable, upsert};
 
 mod support;
 
@@ -36,8 +36,7 @@ type Run<'c, C> = Box<dyn Fn(&mut C, &[Reading]) + 'c>;
 
 fn measure<C>(database: &str, conn: &mut C, case: &Case<'_, C>)
 where
-    C: Connection<Backend: Dialect> + 'static,
-    Reading: BindFields<C::Backend>,
+    C: UpsertConnection<Reading> + 'static,
 {
     let rounds = argument("--rounds", 7);
     let medians = in_turn(case.candidates.len(), 1, rounds, |candidate| {
@@ -94,8 +93,7 @@ macro_rules! one_row {
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 fn parallel<C>(url: &str) -> Case<'static, C>
 where
-    C: Connection<Backend: Dialect> + 'static,
-    Reading: BindFields<C::Backend>,
+    C: UpsertConnection<Reading> + 'static,
 {
     let rows = argument("--rows", 100_000);
     let connections: Vec<C> = (0..2).map(|_| C::establish(url).unwrap()).collect();

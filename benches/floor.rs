@@ -23,7 +23,7 @@ use diesel::connection::Connection;
 use diesel::prelude::*;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
-use upsert_core::{BindFields, Dialect, Upsertable, upsert};
+use upsert_core::{UpsertConnection, Upsertable, upsert};
 
 mod support;
 
@@ -153,8 +153,7 @@ impl<'c, C> Candidate<'c, C> {
 
 impl<C> Candidate<'_, C>
 where
-    C: Connection<Backend: Dialect> + 'static,
-    Reading: BindFields<C::Backend>,
+    C: UpsertConnection<Reading> + 'static,
 {
     fn bulk_upsert() -> Self {
         Self::new("`bulk_upsert`", |conn, _, rows| {
@@ -207,8 +206,7 @@ fn is_middle(cell: Cell) -> bool {
 /// Prints the table of a database.
 fn measure<C>(database: &str, conn: &mut C, candidates: &[Candidate<'_, C>])
 where
-    C: Connection<Backend: Dialect> + 'static,
-    Reading: BindFields<C::Backend>,
+    C: UpsertConnection<Reading> + 'static,
 {
     if text("--database").is_some_and(|it| it != database) {
         return;
@@ -274,8 +272,7 @@ fn report(cell: Cell, medians: &[Option<Duration>]) {
 /// The rows of the large table, which have the even numbers.
 fn fill_template<C>(conn: &mut C)
 where
-    C: Connection<Backend: Dialect> + 'static,
-    Reading: BindFields<C::Backend>,
+    C: UpsertConnection<Reading> + 'static,
 {
     conn.batch_execute("DROP TABLE IF EXISTS upsert_template")
         .unwrap();

@@ -10,10 +10,9 @@
 
 use std::time::{Duration, Instant};
 
-use diesel::connection::{LoadConnection, SimpleConnection};
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use upsert_core::dialect::Outcomes;
-use upsert_core::{Action, BindFields, Change, Loads, upsert};
+use upsert_core::{Action, Change, Loads, OutcomeConnection, upsert};
 
 mod support;
 
@@ -29,9 +28,7 @@ const NAMES: [&str; 5] = [
 
 fn run<C>(conn: &mut C, candidate: usize, rows: &[Reading]) -> Duration
 where
-    C: LoadConnection<Backend: Outcomes> + 'static,
-    Reading: BindFields<C::Backend>,
-    upsert_bench::id: Loads<C, i32>,
+    C: OutcomeConnection<Reading> + Loads<upsert_bench::id, i32> + 'static,
 {
     let call = upsert(rows);
     let start = Instant::now();
@@ -61,9 +58,7 @@ where
 /// Runs all candidates in turn.
 fn measure<C>(name: &str, conn: &mut C, rows: &[Reading])
 where
-    C: LoadConnection<Backend: Outcomes> + 'static,
-    Reading: BindFields<C::Backend>,
-    upsert_bench::id: Loads<C, i32>,
+    C: OutcomeConnection<Reading> + Loads<upsert_bench::id, i32> + 'static,
 {
     let medians = in_turn(NAMES.len(), 1, argument("--rounds", 9), |candidate| {
         create(conn);

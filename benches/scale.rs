@@ -21,7 +21,7 @@ use std::time::Instant;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use upsert_core::import::{self, ImportError};
-use upsert_core::{BindFields, Dialect, Upsertable};
+use upsert_core::{UpsertConnection, Upsertable};
 
 mod support;
 
@@ -53,8 +53,7 @@ struct Load {
 /// Writes the rows into an empty table, and prints the time and the peak of the memory.
 fn measure<C>(mut conn: C, load: &Load, file: &Path, floor: impl FnOnce(&mut C) -> usize)
 where
-    C: Connection<Backend: Dialect> + 'static,
-    Reading: BindFields<C::Backend>,
+    C: UpsertConnection<Reading> + 'static,
 {
     create(&mut conn);
     let start = Instant::now();

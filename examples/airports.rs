@@ -7,13 +7,11 @@ use std::error::Error;
 use std::time::Instant;
 
 use clap::Parser;
-use diesel::connection::LoadConnection;
 use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
-use upsert_core::dialect::Outcomes;
-use upsert_core::{BindFields, Outcome, Upsertable, upsert};
+use upsert_core::{Outcome, OutcomeConnection, Upsertable, upsert};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("examples/migrations");
 
@@ -85,8 +83,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Sets up the schema and imports the snapshots, on any of the databases.
 pub(crate) fn run<C>(url: &str, count: fn(&mut C) -> QueryResult<i64>) -> Result<(), Box<dyn Error>>
 where
-    C: LoadConnection<Backend: Outcomes> + MigrationHarness<C::Backend>,
-    Airport: BindFields<C::Backend>,
+    C: OutcomeConnection<Airport> + MigrationHarness<C::Backend>,
 {
     if let Some(directory) = std::path::Path::new(url)
         .parent()
@@ -119,8 +116,7 @@ fn read(snapshot: &str) -> Result<Vec<Airport>, csv::Error> {
 /// All rows or, if anything fails, none.
 pub(crate) fn import<C>(conn: &mut C, rows: &[Airport]) -> upsert_core::Result<Outcome>
 where
-    C: LoadConnection<Backend: Outcomes>,
-    Airport: BindFields<C::Backend>,
+    C: OutcomeConnection<Airport>,
 {
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} airports, {per_sec}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());

@@ -3,7 +3,7 @@
 
 use diesel::prelude::*;
 use diesel::r2d2::{ConnectionManager, Pool};
-use upsert_core::{BindFields, Dialect, Upsertable, upsert};
+use upsert_core::{UpsertConnection, Upsertable, upsert};
 
 use crate::calls::{CREATE, FRUIT, Product, Row, fruit, product, products};
 use crate::large::{self, Reading, readings};
@@ -36,9 +36,8 @@ where
 /// What a library for any model on any database writes.
 fn save<C, R>(conn: &mut C, rows: &[R]) -> upsert_core::Result<usize>
 where
-    C: Connection + 'static,
-    C::Backend: Dialect,
-    R: Upsertable + BindFields<C::Backend>,
+    C: UpsertConnection<R> + 'static,
+    R: Upsertable,
 {
     let (first, rest) = rows.split_first().unwrap();
     let written = R::bulk_upsert(conn, rest)? + first.upsert(conn)?;
@@ -60,9 +59,7 @@ struct Generic<T> {
 /// database.
 fn save_generic<T, C>(conn: &mut C, rows: &[Generic<T>]) -> upsert_core::Result<usize>
 where
-    C: Connection + 'static,
-    C::Backend: Dialect,
-    Generic<T>: BindFields<C::Backend>,
+    C: UpsertConnection<Generic<T>> + 'static,
 {
     Generic::bulk_upsert(conn, rows)
 }

@@ -11,8 +11,7 @@ use diesel::expression::{AppearsOnTable, SelectableExpression, ValidGrouping, is
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use proptest::prelude::*;
-use upsert_core::overrides::Overrides;
-use upsert_core::{Action, BindFields, Change, Duplicates, Error, excluded, rule};
+use upsert_core::{Action, BindFields, Change, Duplicates, Error, Writes, excluded, rule};
 
 use crate::api::{Upsert, Upsertable, upsert, wait};
 use crate::rules::Checked;
@@ -385,14 +384,14 @@ on_every_database! {
     shared {
         type Backend = <Conn as Connection>::Backend;
 
-        pub(crate) fn ask<'o, R, O>(
+        pub(crate) fn ask<R, O>(
             call: Upsert<'_, R, R, O>,
             asked: Asked,
             conn: &mut Conn,
         ) -> upsert_core::Result<Answer>
         where
             R: Upsertable<Converted: Send + Sync> + BindFields<Backend> + Send + Sync,
-            O: Overrides<'o, Backend>,
+            Backend: Writes<O>,
         {
             let told = |action, old, new| Told { action, old, new };
             let told = match asked {

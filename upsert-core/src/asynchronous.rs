@@ -85,21 +85,20 @@
 //! module's. A function for any connection, or for any model, says:
 //!
 //! ```
-//! use diesel_async::AsyncConnection;
-//! use upsert_core::asynchronous::upsert;
-//! use upsert_core::{BindFields, Dialect, Upsertable};
+//! use upsert_core::asynchronous::{UpsertConnection, upsert};
+//! use upsert_core::Upsertable;
 //!
 //! async fn save<C, R>(conn: &mut C, rows: &[R]) -> upsert_core::Result<usize>
 //! where
-//!     C: AsyncConnection<Backend: Dialect>,
-//!     R: Upsertable + BindFields<C::Backend, Converted: Send + Sync> + Sync,
+//!     C: UpsertConnection<R>,
+//!     R: Upsertable<Converted: Send + Sync> + Sync,
 //! {
 //!     upsert(rows).execute(conn).await
 //! }
 //! ```
 //!
-//! For `outcome` and `returning` the backend is
-//! [`Outcomes`], and what is returned is [`Loads<C, U>`](Loads).
+//! For `outcome` and `returning` the connection is an
+//! [`OutcomeConnection`], and to return the expression `E` it [`Loads<E, U>`](Loads).
 
 use std::borrow::Borrow;
 use std::future::{self, Future};
@@ -107,7 +106,7 @@ use std::pin::{Pin, pin};
 
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::{Expression, QueryMetadata};
-use diesel::query_builder::{AsQuery, QueryFragment};
+use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::query_dsl::CompatibleType;
 use diesel::result::{Error as DieselError, QueryResult};
 use diesel::sql_types::BigInt;
@@ -123,15 +122,15 @@ use crate::error::{Error, Result};
 use crate::explain::Explanation;
 use crate::model::Model;
 use crate::outcome::{Action, Change, Outcome};
-use crate::overrides::{Overrides, Overriding};
+use crate::overrides::{Overriding, Writes};
 use crate::parallel::{Partition, in_transaction, no_connections, options_of, shared};
-use crate::returning::{Loaded, Nothing, Number, Slot, Unread, Wanted};
-use crate::select::SelectFields;
+use crate::returning::{Loaded, Nothing, Number, Returned, Slot, Unread, Wanted};
+use crate::select::Selects;
 use crate::session::Session;
 use crate::session::asynchronous::AsyncSession;
 use crate::statement::ResultQuery;
 use crate::trace;
-use crate::upsertable::{BindFields, Fields};
+use crate::upsertable::{Fields, Upserts};
 
 pub use upsert_derive::Upsertable;
 
@@ -158,8 +157,7 @@ pub type UpsertFrom<'f, Q, R, O = ()> = crate::UpsertFrom<'f, Q, R, O, Asynchron
 /// executed; [`upsert`](crate::upsert) for asynchronous connections.
 pub fn upsert<'f, I>(rows: I) -> Upsert<'f, I::Item, I::Item>
 where
-    I: IntoIterator,
-    I::Item: crate::Upsertable,
+    I: IntoIterator<Item: crate::Upsertable>,
 {
     Upsert::new(rows.into_iter().collect())
 }
@@ -175,11 +173,12 @@ pub trait Upsertable: crate::Upsertable {
     /// # Errors
     ///
     /// Any [`Error`]; nothing of the call is then in the table.
-    fn bulk_upsert<C, I>(conn: &mut C, rows: I) -> impl Future<Output = Result<usize>> + Send
+    fn bulk_upsert<C: UpsertConnection<Self>, I: IntoRows<Self>>(
+        conn: &mut C,
+        rows: I,
+    ) -> impl Future<Output = Result<usize>> + Send
     where
-        C: AsyncConnection<Backend: Dialect>,
-        Self: BindFields<C::Backend, Converted: Send + Sync>,
-        I: IntoIterator<Item: Borrow<Self> + Send + Sync>,
+        Self: Fields<Converted: Send + Sync>,
     {
         let call: Upsert<'_, I::Item, Self> = Upsert::new(rows.into_iter().collect());
         call.execute(conn)
@@ -205,8 +204,8 @@ pub trait Upsertable: crate::Upsertable {
     /// Any [`Error`]; nothing of the call is then in the table.
     fn bulk_upsert_stream<C, S>(conn: &mut C, rows: S) -> impl Future<Output = Result<usize>> + Send
     where
-        C: AsyncConnection<Backend: Dialect>,
-        Self: BindFields<C::Backend, Converted: Send + Sync>,
+        C: UpsertConnection<Self>,
+        Self: Fields<Converted: Send + Sync>,
         S: Stream<Item: Borrow<Self> + Send + Sync> + Send,
     {
         <Self as Upsertable>::bulk_upsert_try_stream(conn, rows.map(Ok))
@@ -245,8 +244,8 @@ pub trait Upsertable: crate::Upsertable {
         rows: S,
     ) -> impl Future<Output = core::result::Result<usize, E>> + Send
     where
-        C: AsyncConnection<Backend: Dialect>,
-        Self: BindFields<C::Backend, Converted: Send + Sync>,
+        C: UpsertConnection<Self>,
+        Self: Fields<Converted: Send + Sync>,
         S: Stream<Item = core::result::Result<B, E>> + Send,
         B: Borrow<Self> + Send + Sync,
         E: From<Error> + Send,
@@ -264,8 +263,8 @@ pub trait Upsertable: crate::Upsertable {
     /// Any [`Error`].
     fn upsert<C>(&self, conn: &mut C) -> impl Future<Output = Result<usize>> + Send
     where
-        C: AsyncConnection<Backend: Dialect>,
-        Self: BindFields<C::Backend, Converted: Send + Sync> + Sync,
+        C: UpsertConnection<Self>,
+        Self: Fields<Converted: Send + Sync> + Sync,
     {
         <Self as Upsertable>::bulk_upsert(conn, [self])
     }
@@ -273,16 +272,43 @@ pub trait Upsertable: crate::Upsertable {
     /// Starts a call that inserts or updates the rows that `query` selects.
     ///
     /// The same as [`upsert_from`](crate::Upsertable::upsert_from).
-    fn upsert_from<'f, Q>(query: Q) -> UpsertFrom<'f, Q::Query, Self>
-    where
-        Self: SelectFields,
-        Q: AsQuery<SqlType = <Self as SelectFields>::SqlType>,
-    {
+    fn upsert_from<'f, Q: Selects<Self>>(query: Q) -> UpsertFrom<'f, Q::Query, Self> {
         UpsertFrom::new(query.as_query())
     }
 }
 
 impl<R: crate::Upsertable> Upsertable for R {}
+
+/// Rows of the model `R`, or references to them, that another thread may have.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not yield rows of `{R}` that are `Send` and `Sync`",
+    label = "consider an array, a `Vec` or an iterator of `{R}` or of `&{R}`",
+    note = "on an asynchronous connection each field of `{R}` has to be `Send` and `Sync`: an \
+            `Arc` in place of an `Rc`"
+)]
+pub trait IntoRows<R>: IntoIterator<Item: Borrow<R> + Send + Sync> {}
+
+#[diagnostic::do_not_recommend]
+impl<R, I: IntoIterator<Item: Borrow<R> + Send + Sync>> IntoRows<R> for I {}
+
+/// An asynchronous connection to a database on which rows of the model `R` can be
+/// upserted, whatever the database.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an asynchronous connection on which `{R}` can be upserted",
+    note = "a blocking connection has the calls of `upsert_core` itself: import `Upsertable` or \
+            `upsert` from there, and not from `upsert_core::asynchronous`"
+)]
+pub trait UpsertConnection<R: Fields, O = ()>:
+    AsyncConnection<Backend: Dialect + Upserts<R::Model> + Writes<O>>
+{
+}
+
+impl<C, R, O> UpsertConnection<R, O> for C
+where
+    C: AsyncConnection<Backend: Dialect + Upserts<R::Model> + Writes<O>>,
+    R: Fields,
+{
+}
 
 /// Rows that cannot be errors, as those of a stream that can.
 pub type Sure<S> =
@@ -308,7 +334,7 @@ where
     UpsertStream::new(rows)
 }
 
-impl<S, B, E, R, O> UpsertStream<'_, S, R, O>
+impl<'f, S, B, E, R, O: 'f> UpsertStream<'f, S, R, O>
 where
     S: Stream<Item = core::result::Result<B, E>> + Send,
     B: Borrow<R> + Send + Sync,
@@ -321,16 +347,14 @@ where
     ///
     /// The stream's own, or any [`Error`]; without `commit_every` nothing of the call is
     /// then in the table.
-    pub fn execute<'o, C>(
+    pub fn execute<C>(
         mut self,
         conn: &mut C,
     ) -> impl Future<Output = core::result::Result<usize, E>> + Send
     where
-        C: AsyncConnection<Backend: Dialect>,
-        R: BindFields<C::Backend>,
-        O: Overrides<'o, C::Backend>,
+        C: UpsertConnection<R, O>,
     {
-        let model = Model::of::<R>(Overriding::of(self.overrides));
+        let model = Model::of::<R>(Overriding::<'f>::of(self.overrides));
         async move {
             let model = model?;
             let mut session = AsyncSession::of(conn).map_err(Error::Connection)?;
@@ -370,14 +394,14 @@ where
     ) -> Result<usize>
     where
         A: Session,
-        R: BindFields<A::Backend>,
+        A::Backend: Upserts<R::Model>,
     {
         let batch: &(dyn Batch<A::Backend> + Send + Sync) = batch;
         engine::run(session, batch, model, options).await
     }
 }
 
-impl<B, R, O> Upsert<'_, B, R, O>
+impl<'f, B, R, O: 'f> Upsert<'f, B, R, O>
 where
     B: Borrow<R> + Send + Sync,
     R: crate::Upsertable<Converted: Send + Sync>,
@@ -401,12 +425,10 @@ where
     /// # Errors
     ///
     /// Any [`Error`]; nothing of the call is then in the table.
-    pub fn execute<'o, C>(self, conn: &mut C) -> impl Future<Output = Result<usize>> + Send
-    where
-        C: AsyncConnection<Backend: Dialect>,
-        R: BindFields<C::Backend>,
-        O: Overrides<'o, C::Backend>,
-    {
+    pub fn execute<C: UpsertConnection<R, O>>(
+        self,
+        conn: &mut C,
+    ) -> impl Future<Output = Result<usize>> + Send {
         let prepared = self.prepare::<C::Backend>();
         async {
             let Some(mut call) = prepared? else {
@@ -439,12 +461,10 @@ where
     /// # Errors
     ///
     /// Any [`Error`] that `execute` would find before it writes.
-    pub fn explain<'o, C>(self, conn: &mut C) -> impl Future<Output = Result<Explanation>> + Send
-    where
-        C: AsyncConnection<Backend: Dialect>,
-        R: BindFields<C::Backend>,
-        O: Overrides<'o, C::Backend>,
-    {
+    pub fn explain<C: UpsertConnection<R, O>>(
+        self,
+        conn: &mut C,
+    ) -> impl Future<Output = Result<Explanation>> + Send {
         let prepared = self.prepared::<C::Backend>();
         async {
             let mut call = prepared?;
@@ -483,14 +503,12 @@ where
     ///
     /// Any [`Error`] that is found before rows are sent; then nothing of the call is in the
     /// table. An error of a partition is its `result`.
-    pub fn execute_parallel<'o, C>(
+    pub fn execute_parallel<C>(
         self,
         connections: &mut [C],
     ) -> impl Future<Output = Result<Vec<Partition>>> + Send
     where
-        C: AsyncConnection<Backend: Dialect>,
-        R: BindFields<C::Backend>,
-        O: Overrides<'o, C::Backend>,
+        C: UpsertConnection<R, O>,
     {
         let prepared = self.prepared::<C::Backend>();
         async {
@@ -564,27 +582,23 @@ where
     /// # Errors
     ///
     /// Any [`Error`]; nothing of the call is then in the table.
-    pub fn outcome<'o, C>(self, conn: &mut C) -> impl Future<Output = Result<Outcome>> + Send
-    where
-        C: AsyncConnection<Backend: Outcomes>,
-        R: BindFields<C::Backend>,
-        O: Overrides<'o, C::Backend>,
-    {
+    pub fn outcome<C: OutcomeConnection<R, O>>(
+        self,
+        conn: &mut C,
+    ) -> impl Future<Output = Result<Outcome>> + Send {
         let slots = self.results::<C, _, Unread>(conn, Nothing, Wanted::ACTIONS);
         async { Ok(slots.await?.into_iter().map(|slot| slot.action).collect()) }
     }
 
-    fn results<'o, C, E, U>(
+    fn results<C, E, U>(
         self,
         conn: &mut C,
         returning: E,
         wanted: Wanted,
     ) -> impl Future<Output = Result<Vec<Slot<U>>>> + Send
     where
-        C: AsyncConnection<Backend: Outcomes>,
-        R: BindFields<C::Backend>,
-        O: Overrides<'o, C::Backend>,
-        E: Loads<C, U> + Send + Sync,
+        C: OutcomeConnection<R, O> + Loads<E, U>,
+        E: Send + Sync,
         U: Send,
     {
         let prepared = self.prepare::<C::Backend>();
@@ -595,7 +609,8 @@ where
             let mut session = AsyncSession::of(conn).map_err(Error::Connection)?;
             let batch: &(dyn Batch<C::Backend> + Send + Sync) = &call.batch;
             let (model, options) = (&call.model, &mut call.options);
-            let slots = results::run(&mut session, batch, model, options, &returning, wanted);
+            let returned = Returned::<Asynchronous, C, E, U>::new(&returning);
+            let slots = results::run(&mut session, batch, model, options, &returned, wanted);
             let slots = slots.await;
             session.leave();
             slots
@@ -603,7 +618,7 @@ where
     }
 }
 
-impl<B, R, O, E> Returning<'_, B, R, O, E>
+impl<'f, B, R, O: 'f, E> Returning<'f, B, R, O, E>
 where
     B: Borrow<R> + Send + Sync,
     R: crate::Upsertable<Converted: Send + Sync>,
@@ -630,13 +645,11 @@ where
     /// # Errors
     ///
     /// Any [`Error`]; nothing of the call is then in the table.
-    pub fn get_results<'o, U, C>(self, conn: &mut C) -> impl Future<Output = Result<Vec<U>>> + Send
+    pub fn get_results<U, C>(self, conn: &mut C) -> impl Future<Output = Result<Vec<U>>> + Send
     where
-        C: AsyncConnection<Backend: Outcomes>,
-        R: BindFields<C::Backend>,
-        O: Overrides<'o, C::Backend>,
         U: Loaded + Send,
-        E: Loads<C, U> + Send + Sync,
+        C: OutcomeConnection<R, O> + Loads<E, U>,
+        E: Send + Sync,
     {
         let slots = self.call.results(conn, self.returning, Wanted::ROWS);
         async { slots.await?.into_iter().map(Slot::row).collect() }
@@ -648,13 +661,11 @@ where
     ///
     /// Any [`Error`]; [`Refused`](Error::Refused) if the call has not exactly one
     /// row.
-    pub fn get_result<'o, U, C>(self, conn: &mut C) -> impl Future<Output = Result<U>> + Send
+    pub fn get_result<U, C>(self, conn: &mut C) -> impl Future<Output = Result<U>> + Send
     where
-        C: AsyncConnection<Backend: Outcomes>,
-        R: BindFields<C::Backend>,
-        O: Overrides<'o, C::Backend>,
         U: Loaded + Send,
-        E: Loads<C, U> + Send + Sync,
+        C: OutcomeConnection<R, O> + Loads<E, U>,
+        E: Send + Sync,
     {
         let is_one_row = self.call.check_is_one_row::<C::Backend>();
         let slots = self.call.results(conn, self.returning, Wanted::ROWS);
@@ -670,16 +681,14 @@ where
     /// # Errors
     ///
     /// Any [`Error`]; nothing of the call is then in the table.
-    pub fn outcome<'o, U, C>(
+    pub fn outcome<U, C>(
         self,
         conn: &mut C,
     ) -> impl Future<Output = Result<Vec<(Action, U)>>> + Send
     where
-        C: AsyncConnection<Backend: Outcomes>,
-        R: BindFields<C::Backend>,
-        O: Overrides<'o, C::Backend>,
         U: Loaded + Send,
-        E: Loads<C, U> + Send + Sync,
+        C: OutcomeConnection<R, O> + Loads<E, U>,
+        E: Send + Sync,
     {
         let wanted = Wanted::ROWS_AND_ACTIONS;
         let slots = self.call.results(conn, self.returning, wanted);
@@ -687,7 +696,7 @@ where
     }
 }
 
-impl<B, R, O, E> ReturningOld<'_, B, R, O, E>
+impl<'f, B, R, O: 'f, E> ReturningOld<'f, B, R, O, E>
 where
     B: Borrow<R> + Send + Sync,
     R: crate::Upsertable<Converted: Send + Sync>,
@@ -698,43 +707,58 @@ where
     /// # Errors
     ///
     /// Any [`Error`]; nothing of the call is then in the table.
-    pub fn get_results<'o, U, C>(
+    pub fn get_results<U, C>(
         self,
         conn: &mut C,
     ) -> impl Future<Output = Result<Vec<Change<U>>>> + Send
     where
-        C: AsyncConnection<Backend: Outcomes>,
-        R: BindFields<C::Backend>,
-        O: Overrides<'o, C::Backend>,
         U: Loaded + Send,
-        E: Loads<C, U> + Send + Sync,
+        C: OutcomeConnection<R, O> + Loads<E, U>,
+        E: Send + Sync,
     {
         let slots = self.call.results(conn, self.returning, Wanted::CHANGES);
         async { slots.await?.into_iter().map(Slot::change).collect() }
     }
 }
 
-/// An expression whose rows the asynchronous connection `C` can load into `U`.
+/// An asynchronous connection that can tell what became of each row of the model
+/// `R`, and return it.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be loaded into `{U}`",
-    label = "what is returned here is to be loaded into `{U}`",
-    note = "a column is loaded into a type that Diesel reads its SQL type into, and into an \
-            `Option` of it where it can be NULL",
-    note = "a tuple of columns is loaded into a tuple, or into a struct with \
-            `#[derive(Queryable)]`, that has as many fields",
+    message = "`{Self}` is not a connection that can tell what became of rows of `{R}`",
     note = "where the connection is a type parameter `C`, the bound to write is \
-            `{Self}: upsert_core::asynchronous::Loads<C, {U}>`"
+            `C: upsert_core::asynchronous::OutcomeConnection<Model>`"
 )]
-pub trait Loads<C: AsyncConnection, U>: QueryFragment<C::Backend> {
+pub trait OutcomeConnection<R: Fields, O = ()>: UpsertConnection<R, O, Backend: Outcomes> {}
+
+impl<C, R, O> OutcomeConnection<R, O> for C
+where
+    C: UpsertConnection<R, O, Backend: Outcomes>,
+    R: Fields,
+{
+}
+
+/// An asynchronous connection that can load the expression `E` into `U`.
+#[diagnostic::on_unimplemented(
+    message = "`{E}` cannot be loaded into `{U}`",
+    note = "a column is loaded into a type that Diesel reads its SQL type into, an `Option` where \
+            it can be NULL; several into a tuple, or a struct with `#[derive(Queryable)]`, that \
+            has as many fields",
+    note = "where the connection is a type parameter `C`, the bound to write is \
+            `C: upsert_core::asynchronous::Loads<{E}, {U}>`"
+)]
+pub trait Loads<E, U>: AsyncConnection {
     #[doc(hidden)]
-    fn load(
-        query: &dyn QueryFragment<C::Backend>,
-        conn: &mut C,
+    fn walk<'b>(returning: &'b E, out: AstPass<'_, 'b, Self::Backend>) -> QueryResult<()>;
+
+    #[doc(hidden)]
+    fn load_rows(
+        &mut self,
+        query: &dyn QueryFragment<Self::Backend>,
     ) -> impl Future<Output = QueryResult<Vec<(Number, U)>>> + Send;
 }
 
 #[diagnostic::do_not_recommend]
-impl<E, C, U, ST> Loads<C, U> for E
+impl<C, E, U, ST> Loads<E, U> for C
 where
     C: AsyncConnection<Backend: Dialect + QueryMetadata<(BigInt, E::SqlType)>>,
     E: Expression<SqlType: 'static> + QueryFragment<C::Backend>,
@@ -742,12 +766,16 @@ where
     (Number, U): FromSqlRow<ST, C::Backend>,
     U: Send,
 {
-    fn load(
-        query: &dyn QueryFragment<C::Backend>,
-        conn: &mut C,
+    fn walk<'b>(returning: &'b E, out: AstPass<'_, 'b, Self::Backend>) -> QueryResult<()> {
+        returning.walk_ast(out)
+    }
+
+    fn load_rows(
+        &mut self,
+        query: &dyn QueryFragment<Self::Backend>,
     ) -> impl Future<Output = QueryResult<Vec<(Number, U)>>> + Send {
         let query = ResultQuery::<C::Backend, (BigInt, E::SqlType)>::new(query);
-        let rows = conn.load(query);
+        let rows = self.load(query);
         async {
             let read = |row| {
                 let read = <(Number, U)>::build_from_row(&row);

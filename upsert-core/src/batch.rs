@@ -16,7 +16,7 @@ use crate::dialect::{Dialect, Encoded};
 use crate::error::refuse;
 use crate::field::Supplied;
 use crate::key::{EncodeKey, Keys, MeasureValue};
-use crate::upsertable::{BindFields, Fields};
+use crate::upsertable::{Fields, Upserts};
 use crate::value::{Plain, ValueVisitor};
 
 const NOT_THE_SAME_COLUMNS: &str = "the rows of one statement have to supply the same columns";
@@ -148,21 +148,23 @@ impl<B: Borrow<R>, R: Fields> ModelBatch<B, R> {
     #[inline]
     fn visit<'b, DB, V>(&'b self, row: usize, column: usize, visitor: V) -> V::Output
     where
-        DB: Dialect,
-        R: BindFields<DB>,
+        DB: Dialect + Upserts<R::Model>,
         V: ValueVisitor<'b, DB>,
     {
-        self.rows[row]
-            .borrow()
-            .visit(&self.converted[row], column, visitor)
+        DB::visit(
+            self.rows[row].borrow().as_model(),
+            &self.converted[row],
+            column,
+            visitor,
+        )
     }
 }
 
 impl<DB, B, R> Batch<DB> for ModelBatch<B, R>
 where
-    DB: Dialect,
+    DB: Dialect + Upserts<R::Model>,
     B: Borrow<R>,
-    R: BindFields<DB>,
+    R: Fields,
 {
     fn position(&self, row: usize) -> usize {
         self.first + row

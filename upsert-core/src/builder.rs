@@ -4,23 +4,28 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use diesel::connection::{Connection, LoadConnection};
-
 use crate::batch::{Batch, ModelBatch};
-use crate::dialect::{Dialect, Outcomes};
+use crate::dialect::Dialect;
 use crate::engine::{self, results};
 use crate::error::{Error, Result, refuse};
 use crate::explain::Explanation;
 use crate::model::{Model, plain};
 use crate::outcome::Outcome;
-use crate::overrides::{Overrides, Overriding, override_methods};
+use crate::overrides::{Overriding, Writes};
 use crate::progress::{Progress, Reporter};
-use crate::returning::{Loads, Nothing, OfRow, Returning, ReturningOld, Slot, Unread, Wanted};
+use crate::returning::{
+    Loads, Nothing, OfRow, Returned, Returning, ReturningOld, Slot, Unread, Wanted,
+};
 use crate::session::blocking::BlockingSession;
 use crate::session::now;
+use crate::session::{OutcomeConnection, UpsertConnection};
 use crate::sql::sql_of;
 use crate::statement::UpsertStatement;
-use crate::upsertable::{BindFields, Upsertable};
+use crate::upsertable::{Upsertable, Upserts};
+
+use Upsert as Builder;
+#[path = "overrides/methods.rs"]
+mod methods;
 
 /// Starts a call that inserts or updates `rows`, to be given options and then
 /// [executed](Upsert::execute).
@@ -46,11 +51,7 @@ use crate::upsertable::{BindFields, Upsertable};
 /// # Ok(())
 /// # }
 /// ```
-pub fn upsert<'f, I>(rows: I) -> Upsert<'f, I::Item, I::Item, ()>
-where
-    I: IntoIterator,
-    I::Item: Upsertable,
-{
+pub fn upsert<'f, I: IntoIterator<Item: Upsertable>>(rows: I) -> Upsert<'f, I::Item, I::Item> {
     Upsert::new(rows.into_iter().collect())
 }
 
@@ -171,11 +172,7 @@ where
     }
 }
 
-impl<'f, B, R, O, M> Upsert<'f, B, R, O, M>
-where
-    B: Borrow<R>,
-    R: Upsertable,
-{
+impl<'f, B, R: Upsertable, O, M> Upsert<'f, B, R, O, M> {
     fn with<Next>(self, next: Next) -> Upsert<'f, B, R, (O, Next), M> {
         Upsert {
             batch: self.batch,
@@ -184,9 +181,13 @@ where
             mode: PhantomData,
         }
     }
+}
 
-    override_methods!(Upsert<'f, B, R, O, M>);
-
+impl<'f, B, R, O: 'f, M> Upsert<'f, B, R, O, M>
+where
+    B: Borrow<R>,
+    R: Upsertable,
+{
     /// Chooses what becomes of input rows that have the same conflict key; by
     /// default [`Duplicates::InOrder`].
     pub fn on_duplicate(mut self, policy: Duplicates) -> Self {
@@ -285,10 +286,7 @@ where
     /// # Ok(())
     /// # }
     /// ```
-    pub fn returning<E>(self, returning: E) -> Returning<'f, B, R, O, E, M>
-    where
-        E: OfRow<R::Table>,
-    {
+    pub fn returning<E: OfRow<R::Table>>(self, returning: E) -> Returning<'f, B, R, O, E, M> {
         Returning {
             call: self,
             returning,
@@ -319,10 +317,10 @@ where
     /// # Ok(())
     /// # }
     /// ```
-    pub fn returning_old<E>(self, returning: E) -> ReturningOld<'f, B, R, O, E, M>
-    where
-        E: OfRow<R::Table>,
-    {
+    pub fn returning_old<E: OfRow<R::Table>>(
+        self,
+        returning: E,
+    ) -> ReturningOld<'f, B, R, O, E, M> {
         ReturningOld {
             call: self,
             returning,
@@ -330,11 +328,9 @@ where
     }
 
     /// The call on the database `DB`; `None` if it has no rows.
-    pub(crate) fn prepare<'o, DB>(self) -> Result<Option<Prepared<'f, 'o, DB, B, R>>>
+    pub(crate) fn prepare<DB>(self) -> Result<Option<Prepared<'f, DB, B, R>>>
     where
-        DB: Dialect,
-        R: BindFields<DB>,
-        O: Overrides<'o, DB>,
+        DB: Dialect + Upserts<R::Model> + Writes<O>,
     {
         if self.batch.count() == 0 {
             return Ok(None);
@@ -343,11 +339,9 @@ where
     }
 
     /// The same, with any number of rows.
-    pub(crate) fn prepared<'o, DB>(self) -> Result<Prepared<'f, 'o, DB, B, R>>
+    pub(crate) fn prepared<DB>(self) -> Result<Prepared<'f, DB, B, R>>
     where
-        DB: Dialect,
-        R: BindFields<DB>,
-        O: Overrides<'o, DB>,
+        DB: Dialect + Upserts<R::Model> + Writes<O>,
     {
         Ok(Prepared {
             batch: self.batch,
@@ -357,14 +351,14 @@ where
     }
 
     /// Refuses a call that has not exactly one row.
-    pub(crate) fn check_is_one_row<DB: Dialect>(&self) -> Result<()>
+    pub(crate) fn check_is_one_row<DB>(&self) -> Result<()>
     where
-        R: BindFields<DB>,
+        DB: Dialect + Upserts<R::Model>,
     {
         if self.batch.count() == 1 {
             return Ok(());
         }
-        let table = sql_of(&R::from_clause()).map_err(Error::Connection)?;
+        let table = sql_of(&<DB as Upserts<R::Model>>::from_clause()).map_err(Error::Connection)?;
         Err(Error::of_building(
             plain(&table),
             refuse(format!(
@@ -403,12 +397,9 @@ where
     /// [`Error::Refused`](crate::Error::Refused) if there are no rows, if they do not all supply the same
     /// columns (see [the crate's documentation](crate) on `None`), or if the
     /// call cannot be written as SQL.
-    pub fn statement<'o, DB>(self) -> Result<UpsertStatement<'o, DB, B, R>>
-    where
-        DB: Dialect,
-        R: BindFields<DB>,
-        O: Overrides<'o, DB>,
-    {
+    pub fn statement<DB: Dialect + Upserts<R::Model> + Writes<O>>(
+        self,
+    ) -> Result<UpsertStatement<'f, DB, B, R>> {
         let model = Model::of::<R>(Overriding::of(self.overrides))?;
         let statement = UpsertStatement::new(self.batch, model);
         statement.check()?;
@@ -416,7 +407,7 @@ where
     }
 }
 
-impl<B, R, O> Upsert<'_, B, R, O>
+impl<'f, B, R, O: 'f> Upsert<'f, B, R, O>
 where
     B: Borrow<R>,
     R: Upsertable,
@@ -428,13 +419,7 @@ where
     /// # Errors
     ///
     /// Any [`Error`](crate::Error); nothing of the call is then in the table.
-    pub fn execute<'o, C>(self, conn: &mut C) -> Result<usize>
-    where
-        C: Connection + 'static,
-        C::Backend: Dialect,
-        R: BindFields<C::Backend>,
-        O: Overrides<'o, C::Backend>,
-    {
+    pub fn execute<C: UpsertConnection<R, O> + 'static>(self, conn: &mut C) -> Result<usize> {
         let Some(mut call) = self.prepare()? else {
             return Ok(0);
         };
@@ -470,13 +455,7 @@ where
     /// # Errors
     ///
     /// Any [`Error`] that [`execute`](Upsert::execute) would find before it writes.
-    pub fn explain<'o, C>(self, conn: &mut C) -> Result<Explanation>
-    where
-        C: Connection + 'static,
-        C::Backend: Dialect,
-        R: BindFields<C::Backend>,
-        O: Overrides<'o, C::Backend>,
-    {
+    pub fn explain<C: UpsertConnection<R, O> + 'static>(self, conn: &mut C) -> Result<Explanation> {
         let mut call = self.prepared()?;
         let session = &mut BlockingSession::with_copy(conn);
         let batch: &dyn Batch<C::Backend> = &call.batch;
@@ -536,29 +515,19 @@ where
     /// # Ok(())
     /// # }
     /// ```
-    pub fn outcome<'o, C>(self, conn: &mut C) -> Result<Outcome>
-    where
-        C: LoadConnection,
-        C::Backend: Outcomes,
-        R: BindFields<C::Backend>,
-        O: Overrides<'o, C::Backend>,
-    {
+    pub fn outcome<C: OutcomeConnection<R, O>>(self, conn: &mut C) -> Result<Outcome> {
         let slots: Vec<Slot<Unread>> = self.results(conn, &Nothing, Wanted::ACTIONS)?;
         Ok(slots.into_iter().map(|slot| slot.action).collect())
     }
 
-    pub(crate) fn results<'o, C, E, U>(
+    pub(crate) fn results<C, E, U>(
         self,
         conn: &mut C,
         returning: &E,
         wanted: Wanted,
     ) -> Result<Vec<Slot<U>>>
     where
-        C: LoadConnection,
-        C::Backend: Outcomes,
-        R: BindFields<C::Backend>,
-        O: Overrides<'o, C::Backend>,
-        E: Loads<C, U>,
+        C: OutcomeConnection<R, O> + Loads<E, U>,
     {
         let Some(mut call) = self.prepare()? else {
             return Ok(Vec::new());
@@ -566,16 +535,17 @@ where
         let session = &mut BlockingSession::of(conn);
         let batch: &dyn Batch<C::Backend> = &call.batch;
         let (model, options) = (&call.model, &mut call.options);
+        let returned = Returned::<Blocking, C, E, U>::new(returning);
         now(results::run(
-            session, batch, model, options, returning, wanted,
+            session, batch, model, options, &returned, wanted,
         ))
     }
 }
 
 /// A call that is ready to be sent.
-pub(crate) struct Prepared<'f, 'o, DB, B, R: Upsertable> {
+pub(crate) struct Prepared<'f, DB, B, R: Upsertable> {
     pub(crate) batch: ModelBatch<B, R>,
-    pub(crate) model: Model<'o, DB>,
+    pub(crate) model: Model<'f, DB>,
     pub(crate) options: Options<'f>,
 }
 

@@ -54,9 +54,11 @@ mod values;
 /// [`encode`]: Dialect::encode
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a database that rows can be upserted on",
-    note = "enable the feature `sqlite`, `postgres` or `mysql` of `upsert-core`",
-    note = "a connection of `diesel::MultiConnection` is matched on first: each of its databases \
-            has calls of its own"
+    note = "enable the feature `sqlite`, `postgres` or `mysql` of `upsert-core`; a connection of \
+            `diesel::MultiConnection` is matched on first: each of its databases has calls of its \
+            own",
+    note = "where the connection is a type parameter `C`, the bound to write is \
+            `C: upsert_core::UpsertConnection<Model>`"
 )]
 pub trait Dialect: Backend<QueryBuilder: Default> + Default + 'static {
     /// The most bind parameters in one statement.
@@ -395,7 +397,10 @@ pub enum Dropped {
     note = "mark the fields of the constraint's columns with `#[conflict_key]` instead of \
             `constraint = \"..\"`, or name the columns in `on_conflict(..)`"
 )]
-pub trait SupportsConstraintTarget: Dialect {}
+pub trait SupportsConstraintTarget {
+    #[doc(hidden)]
+    const CHECK: () = ();
+}
 
 /// A database where expressions can be the conflict target: PostgreSQL and
 /// SQLite.
@@ -405,7 +410,10 @@ pub trait SupportsConstraintTarget: Dialect {}
     note = "add a column to the table, with a unique index on it, into which the application \
             writes the expression's value, and mark its field with `#[conflict_key]`"
 )]
-pub trait SupportsExpressionTarget: Dialect {}
+pub trait SupportsExpressionTarget {
+    #[doc(hidden)]
+    const CHECK: () = ();
+}
 
 /// A database that has partial unique indexes: PostgreSQL and SQLite.
 #[diagnostic::on_unimplemented(
@@ -414,7 +422,10 @@ pub trait SupportsExpressionTarget: Dialect {}
     note = "use a unique index on all rows, or on a column that the application leaves NULL in \
             the rows that must not conflict, with `#[conflict_key(nullable)]`"
 )]
-pub trait SupportsPartialTarget: Dialect {}
+pub trait SupportsPartialTarget {
+    #[doc(hidden)]
+    const CHECK: () = ();
+}
 
 /// A conflict target, to be looked up in the catalog.
 #[derive(Debug, Clone, Copy)]

@@ -12,7 +12,7 @@ use diesel::expression::{
 use diesel::prelude::Column;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::result::QueryResult;
-use diesel::sql_types::{self, BoolOrNullableBool, SingleValue, SqlType};
+use diesel::sql_types::{self, BoolOrNullableBool, SqlType};
 
 use crate::dialect::Dialect;
 use crate::error::refuse;
@@ -48,10 +48,21 @@ use crate::field::ColumnDef;
 /// # }
 /// ```
 #[allow(clippy::needless_pass_by_value)] // as Diesel's
-pub fn excluded<C: Column>(column: C) -> Excluded<C> {
+pub fn excluded<C: ColumnToExclude>(column: C) -> Excluded<C> {
     let _ = column;
     Excluded(PhantomData)
 }
+
+/// A column, as [`excluded`] takes it.
+#[diagnostic::on_unimplemented(
+    message = "`excluded(..)` takes a column",
+    label = "is not a column of `diesel::table!`",
+    note = "`excluded` goes around each column: `excluded(a) + excluded(b)`"
+)]
+pub trait ColumnToExclude: Column {}
+
+#[diagnostic::do_not_recommend]
+impl<C: Column> ColumnToExclude for C {}
 
 /// See [`excluded`].
 #[derive(Debug, Clone, Copy)]
@@ -324,39 +335,58 @@ pub trait OnTable<Tab> {}
 #[diagnostic::do_not_recommend]
 impl<Tab, E: AppearsOnTable<Tab>> OnTable<Tab> for E {}
 
-/// `value` as an expression for the column `C`.
-pub fn assigned<C, E>(value: E) -> E::Expression
+/// A value, or an expression over the table `Tab`, that Diesel can write to a
+/// column of the SQL type `ST`.
+#[diagnostic::on_unimplemented(
+    message = "not a value for a column of the SQL type `{ST}`",
+    label = "has another type, or something else in it than columns of `{Tab}`, `excluded(..)` \
+             and queries"
+)]
+pub trait ValueOf<ST, Tab> {
+    /// The value as an expression.
+    type Expression;
+
+    #[doc(hidden)]
+    fn into_expression(self) -> Self::Expression;
+}
+
+#[diagnostic::do_not_recommend]
+impl<ST, Tab, E> ValueOf<ST, Tab> for E
 where
-    C: Column,
-    C::SqlType: SqlType + SingleValue,
-    E: AsExpression<C::SqlType>,
-    E::Expression: OnTable<C::Table>,
+    ST: SqlType + TypedExpressionType,
+    E: AsExpression<ST, Expression: OnTable<Tab>>,
 {
-    value.as_expression()
+    type Expression = E::Expression;
+
+    fn into_expression(self) -> E::Expression {
+        self.as_expression()
+    }
+}
+
+/// A condition on the rows of the table `Tab`.
+#[diagnostic::on_unimplemented(
+    message = "not a condition on the rows of the table `{Tab}`",
+    label = "is not a `Bool`, or has something else in it than columns of `{Tab}`, \
+             `excluded(..)` and queries"
+)]
+pub trait ConditionOn<Tab>: Expression<SqlType: BoolOrNullableBool> + OnTable<Tab> {}
+
+#[diagnostic::do_not_recommend]
+impl<Tab, E> ConditionOn<Tab> for E where E: Expression<SqlType: BoolOrNullableBool> + OnTable<Tab> {}
+
+/// `value` as an expression for the column `C`.
+pub fn assigned<C: Column, E: ValueOf<C::SqlType, C::Table>>(value: E) -> E::Expression {
+    value.into_expression()
 }
 
 /// `condition` as a condition on the rows of `Tab`.
-pub fn condition<Tab, E>(condition: E) -> E
-where
-    E: Expression<SqlType: BoolOrNullableBool> + OnTable<Tab>,
-{
+pub fn condition<Tab, E: ConditionOn<Tab>>(condition: E) -> E {
     condition
 }
 
 /// `part` as a part of a conflict target on `Tab`.
-pub fn target_part<Tab, E>(part: E) -> E
-where
-    E: Expression + OnTable<Tab>,
-{
+pub fn target_part<Tab, E: Expression + OnTable<Tab>>(part: E) -> E {
     part
-}
-
-/// `predicate` as the predicate of a partial unique index on `Tab`.
-pub fn predicate<Tab, E>(predicate: E) -> E
-where
-    E: Expression<SqlType: BoolOrNullableBool> + OnTable<Tab>,
-{
-    predicate
 }
 
 /// An expression that is written for `DB` if it can be.

@@ -5,9 +5,12 @@
     not(any(feature = "sqlite", feature = "postgres", feature = "mysql")),
     allow(dead_code, unused_macros)
 )]
+// Each builder has the methods of `overrides/methods.rs`.
+#![allow(clippy::duplicate_mod)]
 
 #[cfg(feature = "async")]
 pub mod asynchronous;
+pub mod attributes;
 mod batch;
 mod builder;
 mod chunk;
@@ -42,20 +45,24 @@ pub use builder::{Blocking, Duplicates, Strategy, Upsert, upsert};
 pub use dialect::Dialect;
 pub use error::{Error, Place, Result};
 pub use explain::{Explanation, PlannedStatement};
-pub use expression::{Excluded, Expressions, Fragment, Literal, LiteralOf, excluded, literal};
+pub use expression::{
+    ColumnToExclude, ConditionOn, Excluded, Expressions, Fragment, Literal, LiteralOf, OnTable,
+    ValueOf, excluded, literal,
+};
 pub use field::{ColumnDef, ColumnSet, FieldDef, Rule, Supplied};
 pub use outcome::{Action, Change, Counts, Outcome};
-pub use overrides::Overrides;
+pub use overrides::Writes;
 pub use parallel::Partition;
 pub use progress::Progress;
 pub use returning::{Loaded, Loads, Number, OfRow, Returning, ReturningOld};
-pub use select::{SelectFields, UpsertFrom, UpsertFromStatement};
+pub use select::{SelectFields, Selects, UpsertFrom, UpsertFromStatement};
+pub use session::{OutcomeConnection, UpsertConnection};
 pub use statement::UpsertStatement;
 pub use stream::{Sure, UpsertStream, upsert_stream, upsert_try_stream};
 pub use target::{ConflictTarget, OnConstraint, TargetDef, on_constraint};
 pub use upsert_derive::Upsertable;
-pub use upsertable::{BindFields, Fields, NewerBy, Upsertable};
-pub use value::{Bind, Plain, ValueVisitor, Whole};
+pub use upsertable::{BindFields, Embeds, Fields, IntoRows, NewerBy, Upsertable, Upserts};
+pub use value::{Bind, BindOnAny, Plain, ValueVisitor, Whole};
 
 #[doc(hidden)]
 #[path = "private.rs"]

@@ -16,7 +16,7 @@ use crate::sql::{
     before_excluded, excluded_sql, has_placeholder, mentions, placeholder, sql_of, without_quotes,
 };
 use crate::target::{ChosenTarget, TargetDef};
-use crate::upsertable::{BindFields, Upsertable};
+use crate::upsertable::{Upsertable, Upserts};
 
 /// A model's columns, with the conflict target and the rules resolved.
 pub(crate) struct Model<'f, DB> {
@@ -87,16 +87,18 @@ impl<'f, DB: Dialect> Model<'f, DB> {
     /// The model `R`, with `overriding`.
     pub(crate) fn of<R>(overriding: Overriding<'f, DB>) -> Result<Self>
     where
-        R: Upsertable + BindFields<DB>,
+        DB: Upserts<R::Model>,
+        R: Upsertable,
     {
-        let table = sql_of(&R::from_clause()).map_err(Error::Connection)?;
+        let table = sql_of(&<DB as Upserts<R::Model>>::from_clause()).map_err(Error::Connection)?;
         let refused = plain(&table);
         Self::build::<R>(table, overriding).map_err(|source| Error::of_building(refused, source))
     }
 
     fn build<R>(table: String, overriding: Overriding<'f, DB>) -> QueryResult<Self>
     where
-        R: Upsertable + BindFields<DB>,
+        DB: Upserts<R::Model>,
+        R: Upsertable,
     {
         let () = R::CHECK;
         const {
@@ -111,7 +113,7 @@ impl<'f, DB: Dialect> Model<'f, DB> {
             return Err(refuse(format!("a model has at most {MAX_COLUMNS} columns")));
         }
         let mut expressions = Expressions::new();
-        R::expressions(0, &mut expressions);
+        <DB as Upserts<R::Model>>::expressions(0, &mut expressions);
         let Overriding {
             target: chosen,
             target_where,

@@ -31,40 +31,52 @@ use crate::value::Nullability;
 
 pub use crate::target::{FilterTarget, OnColumns};
 
-/// The overrides of a call, which can be written for the database `DB`.
+/// A database on which the overrides `O` of a call can be written.
 ///
-/// A call is a list of them, each known by its type, so that an expression
-/// that a database cannot have is an error when the call is compiled.
+/// `O` is a list of them, each known by its type, so that an expression that a
+/// database cannot have is an error when the call is compiled.
 #[diagnostic::on_unimplemented(
-    message = "what this call overrides cannot be written on `{DB}`",
+    message = "what this call overrides cannot be written on `{Self}`",
     note = "`on_constraint` is for PostgreSQL, `filter_target` for PostgreSQL and SQLite, and an \
             expression needs functions and operators that the database has"
 )]
-pub trait Overrides<'f, DB: Dialect> {
+pub trait Writes<O>: Dialect {
     #[doc(hidden)]
-    fn apply_all(self, into: &mut Overriding<'f, DB>);
+    fn apply<'o>(overrides: O, into: &mut Overriding<'o, Self>)
+    where
+        O: 'o;
 }
 
-impl<DB: Dialect> Overrides<'_, DB> for () {
-    fn apply_all(self, _: &mut Overriding<'_, DB>) {}
+#[diagnostic::do_not_recommend]
+impl<DB: Dialect> Writes<()> for DB {
+    fn apply<'o>((): (), _: &mut Overriding<'o, Self>)
+    where
+        (): 'o,
+    {
+    }
 }
 
-impl<'f, DB, Before, Last> Overrides<'f, DB> for (Before, Last)
+#[diagnostic::do_not_recommend]
+impl<DB, Before, Last> Writes<(Before, Last)> for DB
 where
-    DB: Dialect,
-    Before: Overrides<'f, DB>,
-    Last: Override<'f, DB>,
+    DB: Writes<Before>,
+    Last: Override<DB>,
 {
-    fn apply_all(self, into: &mut Overriding<'f, DB>) {
-        self.0.apply_all(into);
-        self.1.apply(into);
+    fn apply<'o>((before, last): (Before, Last), into: &mut Overriding<'o, Self>)
+    where
+        (Before, Last): 'o,
+    {
+        DB::apply(before, into);
+        last.apply(into);
     }
 }
 
 /// One override.
 #[doc(hidden)]
-pub trait Override<'f, DB: Dialect> {
-    fn apply(self, into: &mut Overriding<'f, DB>);
+pub trait Override<DB: Dialect> {
+    fn apply<'o>(self, into: &mut Overriding<'o, DB>)
+    where
+        Self: 'o;
 }
 
 /// All overrides of a call.
@@ -80,7 +92,10 @@ pub struct Overriding<'f, DB> {
 }
 
 impl<'f, DB: Dialect> Overriding<'f, DB> {
-    pub(crate) fn of(overrides: impl Overrides<'f, DB>) -> Self {
+    pub(crate) fn of<O: 'f>(overrides: O) -> Self
+    where
+        DB: Writes<O>,
+    {
         let mut this = Self {
             target: None,
             target_where: None,
@@ -89,7 +104,7 @@ impl<'f, DB: Dialect> Overriding<'f, DB> {
             skip_unchanged: None,
             do_nothing: false,
         };
-        overrides.apply_all(&mut this);
+        DB::apply(overrides, &mut this);
         this
     }
 }
@@ -106,8 +121,11 @@ pub struct WithRule {
     pub(crate) column: ColumnDef,
 }
 
-impl<'f, DB: Dialect> Override<'f, DB> for WithRule {
-    fn apply(self, into: &mut Overriding<'f, DB>) {
+impl<DB: Dialect> Override<DB> for WithRule {
+    fn apply<'o>(self, into: &mut Overriding<'o, DB>)
+    where
+        Self: 'o,
+    {
         into.columns.push((self.column, None));
     }
 }
@@ -119,12 +137,15 @@ pub struct WithExpression<E> {
     pub(crate) expression: E,
 }
 
-impl<'f, DB, E> Override<'f, DB> for WithExpression<E>
+impl<DB, E> Override<DB> for WithExpression<E>
 where
     DB: Dialect,
-    E: QueryFragment<DB> + Send + Sync + 'f,
+    E: QueryFragment<DB> + Send + Sync,
 {
-    fn apply(self, into: &mut Overriding<'f, DB>) {
+    fn apply<'o>(self, into: &mut Overriding<'o, DB>)
+    where
+        Self: 'o,
+    {
         into.columns
             .push((self.column, Some(Box::new(self.expression))));
     }
@@ -134,12 +155,15 @@ where
 #[derive(Debug, Clone, Copy)]
 pub struct WithGuard<E>(pub(crate) E);
 
-impl<'f, DB, E> Override<'f, DB> for WithGuard<E>
+impl<DB, E> Override<DB> for WithGuard<E>
 where
     DB: Dialect,
-    E: QueryFragment<DB> + Send + Sync + 'f,
+    E: QueryFragment<DB> + Send + Sync,
 {
-    fn apply(self, into: &mut Overriding<'f, DB>) {
+    fn apply<'o>(self, into: &mut Overriding<'o, DB>)
+    where
+        Self: 'o,
+    {
         into.update_if = Some(Box::new(self.0));
     }
 }
@@ -148,8 +172,11 @@ where
 #[derive(Debug, Clone, Copy)]
 pub struct WithSkipUnchanged(pub(crate) bool);
 
-impl<'f, DB: Dialect> Override<'f, DB> for WithSkipUnchanged {
-    fn apply(self, into: &mut Overriding<'f, DB>) {
+impl<DB: Dialect> Override<DB> for WithSkipUnchanged {
+    fn apply<'o>(self, into: &mut Overriding<'o, DB>)
+    where
+        Self: 'o,
+    {
         into.skip_unchanged = Some(self.0);
     }
 }
@@ -158,240 +185,24 @@ impl<'f, DB: Dialect> Override<'f, DB> for WithSkipUnchanged {
 #[derive(Debug, Clone, Copy)]
 pub struct WithDoNothing;
 
-impl<'f, DB: Dialect> Override<'f, DB> for WithDoNothing {
-    fn apply(self, into: &mut Overriding<'f, DB>) {
+impl<DB: Dialect> Override<DB> for WithDoNothing {
+    fn apply<'o>(self, into: &mut Overriding<'o, DB>)
+    where
+        Self: 'o,
+    {
         into.do_nothing = true;
     }
 }
-
-/// The methods by which a call overrides its model, for a builder with the
-/// method `with(next)`.
-macro_rules! override_methods {
-    ($builder:ident<$lifetime:lifetime, $rows:ident, $model:ident, O, $mode:ident>) => {
-        /// Chooses another conflict target: a column, a tuple of columns, or
-        /// [`on_constraint`](crate::on_constraint).
-        ///
-        /// The columns are the model's, and there has to be a unique index on
-        /// them. A column in the target is not updated, whatever its rule; the
-        /// fields marked `#[conflict_key]` for the model's own target keep their
-        /// rule, which is `keep` if they have none. The model's `target_where`
-        /// goes with its own target.
-        ///
-        /// On MySQL the server picks the index by itself; a row that it finds
-        /// by another one is an error.
-        ///
-        /// ```
-        /// # include!("doctest_setup.rs");
-        /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-        /// # let conn = &mut connection();
-        /// # use diesel::connection::SimpleConnection;
-        /// # conn.batch_execute("CREATE UNIQUE INDEX products_name_key ON products (name)")?;
-        /// use upsert_core::{rule, upsert};
-        ///
-        /// upsert([Product { sku: "a", name: "Apple" }]).execute(conn)?;
-        /// // The product with this name has another number now.
-        /// upsert([Product { sku: "b", name: "Apple" }])
-        ///     .on_conflict(products::name)
-        ///     .rule(products::sku, rule::Update)
-        ///     .execute(conn)?;
-        /// let skus: Vec<String> = products::table.select(products::sku).load(conn)?;
-        /// assert_eq!(skus, ["b"]);
-        /// # Ok(())
-        /// # }
-        /// ```
-        pub fn on_conflict<T, How>(
-            self,
-            target: T,
-        ) -> $builder<$lifetime, $rows, $model, (O, T::Override), $mode>
-        where
-            T: $crate::target::ConflictTarget<<$model as $crate::Fields>::Table, How>,
-        {
-            const { $crate::target::check_columns(<$model as $crate::Fields>::FIELDS, T::COLUMNS) }
-            self.with(target.into_override())
-        }
-
-        /// Gives the predicate of the partial unique index that is the conflict
-        /// target, on PostgreSQL and SQLite.
-        ///
-        /// It goes with the target of the last `on_conflict(..)` before it. Values in
-        /// it have to be written as [`literal`](crate::literal). Rows for which it
-        /// is false never conflict.
-        ///
-        /// ```sql
-        /// ON CONFLICT ("email") WHERE ("users"."deleted" = FALSE)
-        /// ```
-        ///
-        /// # Errors
-        ///
-        /// The call fails if the predicate has a parameter.
-        pub fn filter_target<P>(
-            self,
-            predicate: P,
-        ) -> $builder<$lifetime, $rows, $model, (O, $crate::target::FilterTarget<P>), $mode>
-        where
-            P: ::diesel::Expression<SqlType: ::diesel::sql_types::BoolOrNullableBool>
-                + $crate::expression::OnTable<<$model as $crate::Fields>::Table>,
-        {
-            self.with($crate::target::FilterTarget(predicate))
-        }
-
-        /// Sets `column` to `value` where the row exists, in place of the rule
-        /// that the model has for it.
-        ///
-        /// `value` is anything that Diesel can write to the column: a Rust
-        /// value, or an expression over the existing row's columns and
-        /// [`excluded`](crate::excluded)`(column)`. The model need not have the
-        /// column.
-        ///
-        /// ```
-        /// # include!("doctest_setup.rs");
-        /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-        /// # let conn = &mut connection();
-        /// use upsert_core::upsert;
-        ///
-        /// let rows = [Product { sku: "a", name: "Apple" }];
-        /// upsert(&rows).execute(conn)?;
-        /// upsert(&rows).set(products::name, "seen twice").execute(conn)?;
-        /// let name: String = products::table.select(products::name).first(conn)?;
-        /// assert_eq!(name, "seen twice");
-        /// # Ok(())
-        /// # }
-        /// ```
-        pub fn set<C, V>(
-            self,
-            column: C,
-            value: V,
-        ) -> $builder<
-            $lifetime,
-            $rows,
-            $model,
-            (O, $crate::overrides::WithExpression<V::Expression>),
-            $mode,
-        >
-        where
-            C: ::diesel::Column<SqlType: $crate::overrides::ColumnType>
-                + $crate::overrides::ColumnOf<<$model as $crate::Fields>::Table>,
-            V: ::diesel::expression::AsExpression<C::SqlType>,
-            V::Expression: $crate::expression::OnTable<C::Table>,
-        {
-            let _ = column;
-            self.with($crate::overrides::WithExpression {
-                column: $crate::ColumnDef::of::<C>($crate::Rule::Set),
-                expression: value.as_expression(),
-            })
-        }
-
-        /// Sets `column` to `value` as [`set`](Self::set) does, but only where a
-        /// compared column really changes.
-        ///
-        /// Compared are the columns with another rule than `keep` and `touch`.
-        pub fn touch<C, V>(
-            self,
-            column: C,
-            value: V,
-        ) -> $builder<
-            $lifetime,
-            $rows,
-            $model,
-            (O, $crate::overrides::WithExpression<V::Expression>),
-            $mode,
-        >
-        where
-            C: ::diesel::Column<SqlType: $crate::overrides::ColumnType>
-                + $crate::overrides::ColumnOf<<$model as $crate::Fields>::Table>,
-            V: ::diesel::expression::AsExpression<C::SqlType>,
-            V::Expression: $crate::expression::OnTable<C::Table>,
-        {
-            let _ = column;
-            self.with($crate::overrides::WithExpression {
-                column: $crate::ColumnDef::of::<C>($crate::Rule::Touch),
-                expression: value.as_expression(),
-            })
-        }
-
-        /// Gives a column of the model another rule, one of those in
-        /// [`rule`](crate::rule).
-        ///
-        /// # Errors
-        ///
-        /// The call fails if the model has no such column, or if it is in the
-        /// conflict target.
-        pub fn rule<C, N>(
-            self,
-            column: C,
-            rule: N,
-        ) -> $builder<$lifetime, $rows, $model, (O, $crate::overrides::WithRule), $mode>
-        where
-            C: ::diesel::Column<SqlType: $crate::overrides::ColumnType>
-                + $crate::overrides::ColumnOf<<$model as $crate::Fields>::Table>,
-            N: $crate::rule::RuleFor<C::SqlType>,
-        {
-            let _ = (column, rule);
-            self.with($crate::overrides::WithRule {
-                column: $crate::ColumnDef::of::<C>(N::RULE),
-            })
-        }
-
-        /// Updates a row that exists only if `condition` holds, in place of the
-        /// model's `update_if`, `newer_by` and `not_older_by`.
-        ///
-        /// A condition that is NULL does not hold. Rows that it keeps are not
-        /// counted.
-        ///
-        /// ```
-        /// # include!("doctest_setup.rs");
-        /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-        /// # let conn = &mut connection();
-        /// use upsert_core::upsert;
-        ///
-        /// upsert([Product { sku: "a", name: "Apple" }]).execute(conn)?;
-        /// let written = upsert([Product { sku: "a", name: "Apricot" }])
-        ///     .update_if(products::name.ne("Apple"))
-        ///     .execute(conn)?;
-        /// assert_eq!(written, 0);
-        /// # Ok(())
-        /// # }
-        /// ```
-        pub fn update_if<P>(
-            self,
-            condition: P,
-        ) -> $builder<$lifetime, $rows, $model, (O, $crate::overrides::WithGuard<P>), $mode>
-        where
-            P: ::diesel::Expression<SqlType: ::diesel::sql_types::BoolOrNullableBool>
-                + $crate::expression::OnTable<<$model as $crate::Fields>::Table>,
-        {
-            self.with($crate::overrides::WithGuard(condition))
-        }
-
-        /// Leaves rows that an update would not change unwritten, or not, in
-        /// place of what the model says.
-        pub fn skip_unchanged(
-            self,
-            skip: bool,
-        ) -> $builder<$lifetime, $rows, $model, (O, $crate::overrides::WithSkipUnchanged), $mode> {
-            self.with($crate::overrides::WithSkipUnchanged(skip))
-        }
-
-        /// Leaves the rows that exist as they are, whatever the model and the rest
-        /// of the call say.
-        pub fn do_nothing(
-            self,
-        ) -> $builder<$lifetime, $rows, $model, (O, $crate::overrides::WithDoNothing), $mode> {
-            self.with($crate::overrides::WithDoNothing)
-        }
-    };
-}
-pub(crate) use override_methods;
 
 /// A column of the table `Tab`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a column of the table `{Tab}`",
     label = "not a column of `{Tab}`"
 )]
-pub trait ColumnOf<Tab> {}
+pub trait ColumnOf<Tab>: Column<Table = Tab, SqlType: ColumnType> {}
 
 #[diagnostic::do_not_recommend]
-impl<Tab, C: Column<Table = Tab>> ColumnOf<Tab> for C {}
+impl<Tab, C: Column<Table = Tab, SqlType: ColumnType>> ColumnOf<Tab> for C {}
 
 /// The SQL type of a column that can be written.
 pub trait ColumnType: SqlType<IsNull: Nullability> + SingleValue + TypedExpressionType {}

@@ -5,19 +5,16 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use diesel::connection::Connection;
-
 use crate::batch::{Batch, Part};
 use crate::builder::{Options, Prepared, Upsert};
-use crate::dialect::Dialect;
 use crate::engine;
 use crate::error::{Error, Result, refuse};
-use crate::overrides::Overrides;
 use crate::progress::Progress;
+use crate::session::UpsertConnection;
 use crate::session::blocking::BlockingSession;
 use crate::session::{Session, now};
 use crate::trace;
-use crate::upsertable::{BindFields, Upsertable};
+use crate::upsertable::Upsertable;
 
 /// The rows that one connection of a parallel call has written;
 /// [`execute_parallel`](Upsert::execute_parallel) returns them.
@@ -77,7 +74,7 @@ pub(crate) fn in_transaction(table: String) -> Error {
     Error::of_building(table, refuse(why))
 }
 
-impl<B, R, O> Upsert<'_, B, R, O>
+impl<'f, B, R, O: 'f> Upsert<'f, B, R, O>
 where
     B: Borrow<R> + Send + Sync,
     R: Upsertable<Converted: Send + Sync>,
@@ -123,13 +120,10 @@ where
     ///
     /// If a value or the report panics, in the thread of a partition, when the others have
     /// ended; what these have written stays.
-    pub fn execute_parallel<'o, C>(self, connections: &mut [C]) -> Result<Vec<Partition>>
-    where
-        C: Connection + 'static,
-        C::Backend: Dialect,
-        R: BindFields<C::Backend>,
-        O: Overrides<'o, C::Backend>,
-    {
+    pub fn execute_parallel<C: UpsertConnection<R, O> + 'static>(
+        self,
+        connections: &mut [C],
+    ) -> Result<Vec<Partition>> {
         let Prepared {
             batch,
             model,

@@ -4,12 +4,13 @@ pub use core;
 
 pub use diesel;
 
+pub use crate::attributes;
 pub use crate::dialect::{
     Dialect, SupportsConstraintTarget, SupportsExpressionTarget, SupportsPartialTarget,
 };
 pub use crate::expression::{
     AsFragment, Expressions, NoFragment, Written, assigned, condition, constant as literal,
-    excluded, predicate, target_part,
+    excluded, target_part,
 };
 pub use crate::field::{
     ColumnDef, ColumnSet, FieldDef, Rule, Supplied, count_columns, has_columns, has_compared,
@@ -18,8 +19,11 @@ pub use crate::field::{
 pub use crate::rule::{self, RuleFor};
 pub use crate::select::SelectFields;
 pub use crate::target::{ConflictTarget, TargetDef};
-pub use crate::upsertable::{BindFields, Fields, NewerBy, Upsertable};
-pub use crate::value::{AsPlain, AsUnknown, Bind, Nullability, Plain, Probe, ValueVisitor, Whole};
+pub use crate::upsertable::{BindFields, Embeds, Fields, NewerBy, Upsertable};
+pub use crate::value::{
+    AsPlain, AsUnknown, Bind, BindOnAny, Binds, BindsNot, Nullability, Plain, Probe, ValueVisitor,
+    Whole,
+};
 
 /// A part of a statement that is known only at run time.
 pub type Fragment<DB> = crate::expression::Fragment<'static, DB>;
@@ -41,6 +45,61 @@ macro_rules! __on_each_backend {
     };
 }
 pub use crate::__on_each_backend as on_each_backend;
+
+/// Can values of the type `$ty` be written on one of the databases of the crate's
+/// features? Without a database, it cannot be told.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __binds_on_any {
+    ($ty:ty, $st:ty, $how:ty) => {{
+        #[allow(unused_imports)]
+        use $crate::__private::BindsNot as _;
+
+        $crate::__private::Binds::<$ty, $st, $how, $crate::__private::Sqlite>::IS
+            || $crate::__private::Binds::<$ty, $st, $how, $crate::__private::Postgres>::IS
+            || $crate::__private::Binds::<$ty, $st, $how, $crate::__private::Mysql>::IS
+            || $crate::__private::NO_BACKEND
+    }};
+}
+pub use crate::__binds_on_any as binds_on_any;
+
+/// The database of a feature that is not enabled.
+#[derive(Debug)]
+pub enum Disabled {}
+
+#[cfg(feature = "mysql")]
+pub use diesel::mysql::Mysql;
+#[cfg(feature = "postgres")]
+pub use diesel::pg::Pg as Postgres;
+#[cfg(feature = "sqlite")]
+pub use diesel::sqlite::Sqlite;
+
+#[cfg(not(feature = "mysql"))]
+pub type Mysql = Disabled;
+#[cfg(not(feature = "postgres"))]
+pub type Postgres = Disabled;
+#[cfg(not(feature = "sqlite"))]
+pub type Sqlite = Disabled;
+
+/// Is no database enabled?
+pub const NO_BACKEND: bool = !cfg!(any(
+    feature = "sqlite",
+    feature = "postgres",
+    feature = "mysql"
+));
+
+/// Of the databases of the crate's features, the one that has every kind of conflict
+/// target that one of them has.
+#[cfg(feature = "postgres")]
+pub type MostCapable = Postgres;
+#[cfg(all(feature = "sqlite", not(feature = "postgres")))]
+pub type MostCapable = Sqlite;
+#[cfg(not(any(feature = "sqlite", feature = "postgres")))]
+pub type MostCapable = Mysql;
+
+impl SupportsConstraintTarget for Disabled {}
+impl SupportsExpressionTarget for Disabled {}
+impl SupportsPartialTarget for Disabled {}
 
 macro_rules! on_backend {
     ($d:tt $name:ident if $feature:literal: $($backend:tt)*) => {

@@ -2,9 +2,10 @@
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::marker::PhantomData;
 
 use diesel::RunQueryDsl;
-use diesel::connection::{Connection, LoadConnection};
+use diesel::connection::Connection;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::{Expression, NonAggregate, SelectableExpression};
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
@@ -16,9 +17,9 @@ use crate::builder::{Blocking, Upsert};
 use crate::dialect::{Dialect, Outcomes};
 use crate::error::{Error, Result, refuse};
 use crate::outcome::{Action, Change};
-use crate::overrides::Overrides;
+use crate::session::OutcomeConnection;
 use crate::statement::ResultQuery;
-use crate::upsertable::{BindFields, Upsertable};
+use crate::upsertable::Upsertable;
 
 /// A call that returns `E` of each row;
 /// [`Upsert::returning`] makes one.
@@ -28,7 +29,7 @@ pub struct Returning<'f, B, R: Upsertable, O, E, M = Blocking> {
     pub(crate) returning: E,
 }
 
-impl<B, R, O, E> Returning<'_, B, R, O, E>
+impl<'f, B, R, O: 'f, E> Returning<'f, B, R, O, E>
 where
     B: Borrow<R>,
     R: Upsertable,
@@ -46,15 +47,10 @@ where
     /// # Errors
     ///
     /// Any [`Error`](crate::Error); nothing of the call is then in the table.
-    pub fn get_results<'o, U, C>(self, conn: &mut C) -> Result<Vec<U>>
-    where
-        C: LoadConnection,
-        C::Backend: Outcomes,
-        R: BindFields<C::Backend>,
-        O: Overrides<'o, C::Backend>,
-        U: Loaded,
-        E: Loads<C, U>,
-    {
+    pub fn get_results<U: Loaded, C: OutcomeConnection<R, O> + Loads<E, U>>(
+        self,
+        conn: &mut C,
+    ) -> Result<Vec<U>> {
         let slots = self.call.results(conn, &self.returning, Wanted::ROWS)?;
         slots.into_iter().map(Slot::row).collect()
     }
@@ -65,15 +61,10 @@ where
     ///
     /// Any [`Error`](crate::Error); [`Refused`](crate::Error::Refused) if the call
     /// has not exactly one row.
-    pub fn get_result<'o, U, C>(self, conn: &mut C) -> Result<U>
-    where
-        C: LoadConnection,
-        C::Backend: Outcomes,
-        R: BindFields<C::Backend>,
-        O: Overrides<'o, C::Backend>,
-        U: Loaded,
-        E: Loads<C, U>,
-    {
+    pub fn get_result<U: Loaded, C: OutcomeConnection<R, O> + Loads<E, U>>(
+        self,
+        conn: &mut C,
+    ) -> Result<U> {
         self.call.check_is_one_row::<C::Backend>()?;
         let slots = self.call.results(conn, &self.returning, Wanted::ROWS)?;
         Slot::only(slots)
@@ -85,15 +76,10 @@ where
     /// # Errors
     ///
     /// Any [`Error`](crate::Error); nothing of the call is then in the table.
-    pub fn outcome<'o, U, C>(self, conn: &mut C) -> Result<Vec<(Action, U)>>
-    where
-        C: LoadConnection,
-        C::Backend: Outcomes,
-        R: BindFields<C::Backend>,
-        O: Overrides<'o, C::Backend>,
-        U: Loaded,
-        E: Loads<C, U>,
-    {
+    pub fn outcome<U: Loaded, C: OutcomeConnection<R, O> + Loads<E, U>>(
+        self,
+        conn: &mut C,
+    ) -> Result<Vec<(Action, U)>> {
         let slots = self
             .call
             .results(conn, &self.returning, Wanted::ROWS_AND_ACTIONS)?;
@@ -115,7 +101,7 @@ pub struct ReturningOld<'f, B, R: Upsertable, O, E, M = Blocking> {
     pub(crate) returning: E,
 }
 
-impl<B, R, O, E> ReturningOld<'_, B, R, O, E>
+impl<'f, B, R, O: 'f, E> ReturningOld<'f, B, R, O, E>
 where
     B: Borrow<R>,
     R: Upsertable,
@@ -126,15 +112,10 @@ where
     /// # Errors
     ///
     /// Any [`Error`](crate::Error); nothing of the call is then in the table.
-    pub fn get_results<'o, U, C>(self, conn: &mut C) -> Result<Vec<Change<U>>>
-    where
-        C: LoadConnection,
-        C::Backend: Outcomes,
-        R: BindFields<C::Backend>,
-        O: Overrides<'o, C::Backend>,
-        U: Loaded,
-        E: Loads<C, U>,
-    {
+    pub fn get_results<U: Loaded, C: OutcomeConnection<R, O> + Loads<E, U>>(
+        self,
+        conn: &mut C,
+    ) -> Result<Vec<Change<U>>> {
         let slots = self.call.results(conn, &self.returning, Wanted::CHANGES)?;
         slots.into_iter().map(Slot::change).collect()
     }
@@ -158,32 +139,58 @@ pub trait OfRow<Tab> {}
 #[diagnostic::do_not_recommend]
 impl<Tab, E> OfRow<Tab> for E where E: SelectableExpression<Tab> + NonAggregate {}
 
-/// An expression whose rows `C` can load into `U`.
+/// A connection that can load the expression `E` into `U`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be loaded into `{U}`",
-    label = "what is returned here is to be loaded into `{U}`",
-    note = "a column is loaded into a type that Diesel reads its SQL type into, and into an \
-            `Option` of it where it can be NULL",
-    note = "a tuple of columns is loaded into a tuple, or into a struct with \
-            `#[derive(Queryable)]`, that has as many fields",
+    message = "`{E}` cannot be loaded into `{U}`",
+    note = "a column is loaded into a type that Diesel reads its SQL type into, an `Option` where \
+            it can be NULL; several into a tuple, or a struct with `#[derive(Queryable)]`, that \
+            has as many fields",
     note = "where the connection is a type parameter `C`, the bound to write is \
-            `{Self}: upsert_core::Loads<C, {U}>`"
+            `C: upsert_core::Loads<{E}, {U}>`"
 )]
-pub trait Loads<C: Connection, U>: QueryFragment<C::Backend> {
+pub trait Loads<E, U>: Connection {
     #[doc(hidden)]
-    fn load(query: &dyn QueryFragment<C::Backend>, conn: &mut C) -> QueryResult<Vec<(Number, U)>>;
+    fn walk<'b>(returning: &'b E, out: AstPass<'_, 'b, Self::Backend>) -> QueryResult<()>;
+
+    #[doc(hidden)]
+    fn load_rows(
+        &mut self,
+        query: &dyn QueryFragment<Self::Backend>,
+    ) -> QueryResult<Vec<(Number, U)>>;
 }
 
 #[diagnostic::do_not_recommend]
-impl<E, C, U> Loads<C, U> for E
+impl<C, E, U> Loads<E, U> for C
 where
-    C: Connection,
-    C::Backend: Dialect,
+    C: Connection<Backend: Dialect>,
     E: Expression + QueryFragment<C::Backend>,
     for<'q> ResultQuery<'q, C::Backend, (BigInt, E::SqlType)>: LoadQuery<'q, C, (Number, U)>,
 {
-    fn load(query: &dyn QueryFragment<C::Backend>, conn: &mut C) -> QueryResult<Vec<(Number, U)>> {
-        ResultQuery::<C::Backend, (BigInt, E::SqlType)>::new(query).load(conn)
+    fn walk<'b>(returning: &'b E, out: AstPass<'_, 'b, Self::Backend>) -> QueryResult<()> {
+        returning.walk_ast(out)
+    }
+
+    fn load_rows(
+        &mut self,
+        query: &dyn QueryFragment<Self::Backend>,
+    ) -> QueryResult<Vec<(Number, U)>> {
+        ResultQuery::<C::Backend, (BigInt, E::SqlType)>::new(query).load(self)
+    }
+}
+
+/// The expression `E`, which the connection `C` loads into `U`. `M` is whether it is a
+/// blocking one.
+pub(crate) struct Returned<'e, M, C, E, U> {
+    pub(crate) returning: &'e E,
+    types: PhantomData<fn(M, C) -> U>,
+}
+
+impl<'e, M, C, E, U> Returned<'e, M, C, E, U> {
+    pub(crate) fn new(returning: &'e E) -> Self {
+        Self {
+            returning,
+            types: PhantomData,
+        }
     }
 }
 

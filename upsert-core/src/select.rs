@@ -4,40 +4,54 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use diesel::RunQueryDsl;
-use diesel::connection::Connection;
-use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::query_builder::{AsQuery, AstPass, QueryFragment, QueryId};
 use diesel::result::QueryResult;
-#[cfg(feature = "async")]
-use diesel_async::AsyncConnection;
 
 #[cfg(feature = "async")]
-use crate::asynchronous::Asynchronous;
+use crate::asynchronous::{self, Asynchronous};
 use crate::builder::Blocking;
 use crate::dialect::{ConflictClause, Dialect};
 use crate::engine;
 use crate::error::{Error, Result};
 use crate::field::Supplied;
 use crate::model::Model;
-use crate::overrides::{Overrides, Overriding, override_methods};
+use crate::overrides::{Overriding, Writes};
+use crate::session::UpsertConnection;
 #[cfg(feature = "async")]
 use crate::session::asynchronous::AsyncSession;
 use crate::session::blocking::BlockingSession;
 use crate::session::now;
 use crate::statement::push_insert_into;
-use crate::upsertable::{BindFields, Upsertable};
+use crate::upsertable::{Upsertable, Upserts};
+
+use UpsertFrom as Builder;
+#[path = "overrides/methods.rs"]
+mod methods;
 
 /// The SQL types of a model's columns, as a query selects them.
 ///
 /// `#[derive(Upsertable)]` implements it for models without `embed` fields.
-#[diagnostic::on_unimplemented(
-    message = "a query cannot be matched with the columns of `{Self}`",
-    note = "`upsert_from` needs a model without `embed` fields: write a model that has their \
-            columns itself"
-)]
 pub trait SelectFields {
     /// The SQL type of the column, or the tuple of those of the columns, in the
     /// order of the fields.
     type SqlType;
+}
+
+/// A query that selects the columns of the model `R`, in the order of its fields.
+#[diagnostic::on_unimplemented(
+    message = "the query does not select the columns of `{R}`",
+    label = "selects other columns, or in another order than that of the fields of `{R}`",
+    note = "`upsert_from` takes a query of as many columns as `{R}` has, with their SQL types; \
+            a model with `embed` fields needs another one beside it that has their columns itself"
+)]
+pub trait Selects<R>: AsQuery {}
+
+#[diagnostic::do_not_recommend]
+impl<R, Q> Selects<R> for Q
+where
+    R: SelectFields,
+    Q: AsQuery<SqlType = R::SqlType>,
+{
 }
 
 /// A call that inserts or updates the rows of a query;
@@ -71,9 +85,9 @@ impl<'f, Q, R: Upsertable, O, M> UpsertFrom<'f, Q, R, O, M> {
             types: PhantomData,
         }
     }
+}
 
-    override_methods!(UpsertFrom<'f, Q, R, O, M>);
-
+impl<'f, Q, R: Upsertable, O: 'f, M> UpsertFrom<'f, Q, R, O, M> {
     /// The statement, for the database `DB`, to be printed, embedded or run.
     ///
     /// # Errors
@@ -81,10 +95,8 @@ impl<'f, Q, R: Upsertable, O, M> UpsertFrom<'f, Q, R, O, M> {
     /// [`Error::Refused`] if the call cannot be written as SQL.
     pub fn statement<DB>(self) -> Result<UpsertFromStatement<'f, DB, Q>>
     where
-        DB: Dialect,
-        R: BindFields<DB>,
+        DB: Dialect + Upserts<R::Model> + Writes<O>,
         Q: QueryFragment<DB>,
-        O: Overrides<'f, DB>,
     {
         let model = Model::of::<R>(Overriding::of(self.overrides))?;
         model
@@ -97,7 +109,7 @@ impl<'f, Q, R: Upsertable, O, M> UpsertFrom<'f, Q, R, O, M> {
     }
 }
 
-impl<'f, Q, R: Upsertable, O> UpsertFrom<'f, Q, R, O> {
+impl<'f, Q, R: Upsertable, O: 'f> UpsertFrom<'f, Q, R, O> {
     /// Runs the statement, and returns how many rows were inserted or updated.
     ///
     /// Inside of a transaction the statement has a savepoint of its own.
@@ -107,11 +119,8 @@ impl<'f, Q, R: Upsertable, O> UpsertFrom<'f, Q, R, O> {
     /// Any [`Error`]; nothing of the call is then in the table.
     pub fn execute<C>(self, conn: &mut C) -> Result<usize>
     where
-        C: Connection,
-        C::Backend: Dialect,
-        R: BindFields<C::Backend>,
+        C: UpsertConnection<R, O>,
         Q: QueryFragment<C::Backend>,
-        O: Overrides<'f, C::Backend>,
     {
         let mut statement = self.statement::<C::Backend>()?;
         let mut session = BlockingSession::of(conn);
@@ -120,7 +129,7 @@ impl<'f, Q, R: Upsertable, O> UpsertFrom<'f, Q, R, O> {
 }
 
 #[cfg(feature = "async")]
-impl<'f, Q, R: Upsertable, O> UpsertFrom<'f, Q, R, O, Asynchronous> {
+impl<'f, Q, R: Upsertable, O: 'f> UpsertFrom<'f, Q, R, O, Asynchronous> {
     /// Runs the statement, and returns how many rows were inserted or updated, on
     /// an asynchronous connection.
     ///
@@ -132,10 +141,8 @@ impl<'f, Q, R: Upsertable, O> UpsertFrom<'f, Q, R, O, Asynchronous> {
     /// Any [`Error`]; nothing of the call is then in the table.
     pub fn execute<C>(self, conn: &mut C) -> impl Future<Output = Result<usize>> + Send
     where
-        C: AsyncConnection<Backend: Dialect>,
-        R: BindFields<C::Backend>,
+        C: asynchronous::UpsertConnection<R, O>,
         Q: QueryFragment<C::Backend> + Send,
-        O: Overrides<'f, C::Backend>,
     {
         let statement = self.statement::<C::Backend>();
         async {

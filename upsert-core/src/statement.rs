@@ -14,7 +14,7 @@ use crate::dialect::{ConflictClause, Dialect, Outcomes, Report, Rows};
 use crate::error::{Error, Result, refuse};
 use crate::field::{ColumnDef, Supplied};
 use crate::model::Model;
-use crate::upsertable::{BindFields, Fields};
+use crate::upsertable::{Fields, Upserts};
 
 /// The statement for some rows of a batch, all of which supply the same
 /// columns.
@@ -298,9 +298,9 @@ pub struct UpsertStatement<'f, DB, B, R: Fields> {
 
 impl<'f, DB, B, R> UpsertStatement<'f, DB, B, R>
 where
-    DB: Dialect,
+    DB: Dialect + Upserts<R::Model>,
     B: Borrow<R>,
-    R: BindFields<DB>,
+    R: Fields,
 {
     pub(crate) fn new(batch: ModelBatch<B, R>, model: Model<'f, DB>) -> Self {
         let supplied = if batch.count() == 0 {
@@ -335,9 +335,9 @@ where
 
 impl<DB, B, R> QueryFragment<DB> for UpsertStatement<'_, DB, B, R>
 where
-    DB: Dialect,
+    DB: Dialect + Upserts<R::Model>,
     B: Borrow<R>,
-    R: BindFields<DB>,
+    R: Fields,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         out.unsafe_to_cache_prepared();

@@ -5,19 +5,21 @@ use std::fmt;
 use std::iter;
 use std::marker::PhantomData;
 
-use diesel::connection::Connection;
-
 use crate::builder::{Blocking, Options, Strategy};
-use crate::dialect::Dialect;
 use crate::engine::stream::{self, LocalSource};
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::overrides::{Overrides, Overriding, override_methods};
+use crate::overrides::Overriding;
 use crate::progress::Progress;
+use crate::session::UpsertConnection;
 use crate::session::blocking::BlockingSession;
 use crate::session::now;
 use crate::trace;
-use crate::upsertable::{BindFields, Upsertable};
+use crate::upsertable::Upsertable;
+
+use UpsertStream as Builder;
+#[path = "overrides/methods.rs"]
+mod methods;
 
 /// Rows that cannot be errors, as those of a stream that can.
 pub type Sure<I> = iter::Map<I, fn(<I as Iterator>::Item) -> Result<<I as Iterator>::Item>>;
@@ -106,8 +108,6 @@ impl<'f, I, R: Upsertable, O, M> UpsertStream<'f, I, R, O, M> {
         }
     }
 
-    override_methods!(UpsertStream<'f, I, R, O, M>);
-
     /// Limits a statement to `rows` rows; 0 is taken as 1.
     ///
     /// The same as [`Upsert::chunk_size`](crate::Upsert::chunk_size).
@@ -178,7 +178,7 @@ impl<'f, I, R: Upsertable, O, M> UpsertStream<'f, I, R, O, M> {
     }
 }
 
-impl<I, B, E, R, O> UpsertStream<'_, I, R, O>
+impl<'f, I, B, E, R, O: 'f> UpsertStream<'f, I, R, O>
 where
     I: Iterator<Item = core::result::Result<B, E>>,
     B: Borrow<R>,
@@ -192,13 +192,10 @@ where
     /// The iterator's own, or any [`Error`]; without
     /// [`commit_every`](UpsertStream::commit_every) nothing of the call is then in the
     /// table.
-    pub fn execute<'o, C>(mut self, conn: &mut C) -> core::result::Result<usize, E>
-    where
-        C: Connection + 'static,
-        C::Backend: Dialect,
-        R: BindFields<C::Backend>,
-        O: Overrides<'o, C::Backend>,
-    {
+    pub fn execute<C: UpsertConnection<R, O> + 'static>(
+        mut self,
+        conn: &mut C,
+    ) -> core::result::Result<usize, E> {
         let model = Model::of::<R>(Overriding::of(self.overrides))?;
         let mut session = BlockingSession::with_copy(conn);
         let mut source = LocalSource(self.rows);

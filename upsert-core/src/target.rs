@@ -97,6 +97,7 @@ pub fn on_constraint(name: impl Into<String>) -> OnConstraint {
 #[derive(Debug, Clone)]
 pub struct OnConstraint(String);
 
+#[diagnostic::do_not_recommend]
 impl<Tab> ConflictTarget<Tab, One> for OnConstraint {
     const COLUMNS: &'static [&'static str] = &[];
 
@@ -107,8 +108,11 @@ impl<Tab> ConflictTarget<Tab, One> for OnConstraint {
     }
 }
 
-impl<'f, DB: SupportsConstraintTarget> Override<'f, DB> for OnConstraint {
-    fn apply(self, into: &mut Overriding<'f, DB>) {
+impl<DB: Dialect + SupportsConstraintTarget> Override<DB> for OnConstraint {
+    fn apply<'o>(self, into: &mut Overriding<'o, DB>)
+    where
+        Self: 'o,
+    {
         into.target = Some(ChosenTarget::Constraint(self.0));
         into.target_where = None;
     }
@@ -118,8 +122,11 @@ impl<'f, DB: SupportsConstraintTarget> Override<'f, DB> for OnConstraint {
 #[derive(Debug, Clone, Copy)]
 pub struct OnColumns(&'static [&'static str]);
 
-impl<'f, DB: Dialect> Override<'f, DB> for OnColumns {
-    fn apply(self, into: &mut Overriding<'f, DB>) {
+impl<DB: Dialect> Override<DB> for OnColumns {
+    fn apply<'o>(self, into: &mut Overriding<'o, DB>)
+    where
+        Self: 'o,
+    {
         into.target = Some(ChosenTarget::Columns(self.0));
         into.target_where = None;
     }
@@ -129,13 +136,16 @@ impl<'f, DB: Dialect> Override<'f, DB> for OnColumns {
 #[derive(Debug, Clone, Copy)]
 pub struct FilterTarget<P>(pub(crate) P);
 
-impl<'f, DB, P> Override<'f, DB> for FilterTarget<P>
+impl<DB, P> Override<DB> for FilterTarget<P>
 where
-    DB: SupportsPartialTarget,
-    P: QueryFragment<DB> + Send + Sync + 'f,
+    DB: Dialect + SupportsPartialTarget,
+    P: QueryFragment<DB> + Send + Sync,
 {
-    fn apply(self, into: &mut Overriding<'f, DB>) {
-        let predicate: Fragment<'f, DB> = Box::new(self.0);
+    fn apply<'o>(self, into: &mut Overriding<'o, DB>)
+    where
+        Self: 'o,
+    {
+        let predicate: Fragment<'o, DB> = Box::new(self.0);
         into.target_where = Some(predicate);
     }
 }

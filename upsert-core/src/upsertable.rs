@@ -3,15 +3,14 @@
 use core::borrow::Borrow;
 
 use diesel::backend::Backend;
-use diesel::connection::Connection;
-use diesel::query_builder::{AsQuery, QueryFragment};
+use diesel::query_builder::QueryFragment;
 
 use crate::builder::Upsert;
-use crate::dialect::Dialect;
 use crate::error::{Error, Result};
 use crate::expression::Expressions;
 use crate::field::{FieldDef, Supplied};
-use crate::select::{SelectFields, UpsertFrom};
+use crate::select::{Selects, UpsertFrom};
+use crate::session::UpsertConnection;
 use crate::stream::UpsertStream;
 use crate::target::TargetDef;
 use crate::value::ValueVisitor;
@@ -25,6 +24,9 @@ use crate::value::ValueVisitor;
             an `embed` field of a model"
 )]
 pub trait Fields {
+    /// The struct itself, also where this is a reference to it.
+    type Model: Fields<Converted = Self::Converted>;
+
     /// The table, as `diesel::table!` made it.
     type Table;
 
@@ -35,6 +37,9 @@ pub trait Fields {
     /// The fields in the order of the struct, without those marked
     /// `#[diesel(skip_insertion)]`.
     const FIELDS: &'static [FieldDef];
+
+    /// The struct itself.
+    fn as_model(&self) -> &Self::Model;
 
     /// Converts the fields with `#[diesel(serialize_as = ..)]`.
     fn convert(&self) -> Self::Converted;
@@ -47,6 +52,30 @@ pub trait Fields {
     fn supplied(&self, converted: &Self::Converted, first: usize, supplied: &mut Supplied);
 }
 
+/// Are `Inner` and `Tab` one table?
+#[diagnostic::on_unimplemented(
+    message = "a struct of the table `{Inner}` cannot be embedded in a model of the table `{Tab}`",
+    label = "its fields are columns of `{Inner}`",
+    note = "consider the same `#[diesel(table_name = ..)]` on both"
+)]
+pub trait Embeds<Inner, Tab> {
+    #[doc(hidden)]
+    const CHECK: () = ();
+}
+
+#[diagnostic::do_not_recommend]
+impl<Tab> Embeds<Tab, Tab> for () {}
+
+/// Rows of the model `R`, or references to them.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not yield rows of `{R}`",
+    label = "consider an array, a `Vec` or an iterator of `{R}` or of `&{R}`"
+)]
+pub trait IntoRows<R>: IntoIterator<Item: Borrow<R>> {}
+
+#[diagnostic::do_not_recommend]
+impl<R, I: IntoIterator<Item: Borrow<R>>> IntoRows<R> for I {}
+
 /// The values of a struct's fields, for the database `DB`.
 ///
 /// `#[derive(Upsertable)]` implements it for every database whose types the
@@ -56,7 +85,7 @@ pub trait Fields {
     note = "consider `#[derive(Upsertable)]` on `{Self}`, and check that every field's type can \
             be written to its column on `{DB}`"
 )]
-pub trait BindFields<DB: Backend>: Fields {
+pub trait BindFields<DB: Backend>: Fields<Model = Self> + Sized {
     /// The table's name as SQL.
     type FromClause: QueryFragment<DB>;
 
@@ -77,6 +106,66 @@ pub trait BindFields<DB: Backend>: Fields {
     /// are counted from `first`.
     fn expressions(first: usize, into: &mut Expressions<DB>) {
         let _ = (first, into);
+    }
+}
+
+/// A database on which rows of the model `M` can be upserted: one whose types the
+/// model's fields can be written to.
+///
+/// Implemented wherever [`BindFields`] is.
+#[diagnostic::on_unimplemented(
+    message = "`{M}` cannot be upserted on `{Self}`",
+    note = "a field's type or an attribute of the model is not for `{Self}`; \
+            `#[diesel(check_for_backend({Self}))]` on the model shows which"
+)]
+pub trait Upserts<M: Fields>: Backend {
+    /// See [`BindFields::FromClause`].
+    #[doc(hidden)]
+    type FromClause: QueryFragment<Self>;
+
+    /// See [`BindFields::from_clause`].
+    #[doc(hidden)]
+    fn from_clause() -> Self::FromClause;
+
+    /// See [`BindFields::visit`].
+    #[doc(hidden)]
+    fn visit<'b, V>(
+        row: &'b M,
+        converted: &'b M::Converted,
+        position: usize,
+        visitor: V,
+    ) -> V::Output
+    where
+        V: ValueVisitor<'b, Self>;
+
+    /// See [`BindFields::expressions`].
+    #[doc(hidden)]
+    fn expressions(first: usize, into: &mut Expressions<Self>);
+}
+
+#[diagnostic::do_not_recommend]
+impl<DB: Backend, M: BindFields<DB>> Upserts<M> for DB {
+    type FromClause = M::FromClause;
+
+    fn from_clause() -> Self::FromClause {
+        M::from_clause()
+    }
+
+    #[inline]
+    fn visit<'b, V>(
+        row: &'b M,
+        converted: &'b M::Converted,
+        position: usize,
+        visitor: V,
+    ) -> V::Output
+    where
+        V: ValueVisitor<'b, Self>,
+    {
+        row.visit(converted, position, visitor)
+    }
+
+    fn expressions(first: usize, into: &mut Expressions<Self>) {
+        M::expressions(first, into);
     }
 }
 
@@ -189,14 +278,10 @@ pub trait Upsertable: Fields + Sized {
     /// # Ok(())
     /// # }
     /// ```
-    fn bulk_upsert<C, I>(conn: &mut C, rows: I) -> Result<usize>
-    where
-        C: Connection + 'static,
-        C::Backend: Dialect,
-        Self: BindFields<C::Backend>,
-        I: IntoIterator,
-        I::Item: Borrow<Self>,
-    {
+    fn bulk_upsert<C: UpsertConnection<Self> + 'static, I: IntoRows<Self>>(
+        conn: &mut C,
+        rows: I,
+    ) -> Result<usize> {
         let call: Upsert<'_, I::Item, Self> = Upsert::new(rows.into_iter().collect());
         call.execute(conn)
     }
@@ -230,14 +315,10 @@ pub trait Upsertable: Fields + Sized {
     /// # Ok(())
     /// # }
     /// ```
-    fn bulk_upsert_stream<C, I>(conn: &mut C, rows: I) -> Result<usize>
-    where
-        C: Connection + 'static,
-        C::Backend: Dialect,
-        Self: BindFields<C::Backend>,
-        I: IntoIterator,
-        I::Item: Borrow<Self>,
-    {
+    fn bulk_upsert_stream<C: UpsertConnection<Self> + 'static, I: IntoRows<Self>>(
+        conn: &mut C,
+        rows: I,
+    ) -> Result<usize> {
         Self::bulk_upsert_try_stream(conn, rows.into_iter().map(Ok))
     }
 
@@ -272,9 +353,7 @@ pub trait Upsertable: Fields + Sized {
     /// ```
     fn bulk_upsert_try_stream<C, I, B, E>(conn: &mut C, rows: I) -> core::result::Result<usize, E>
     where
-        C: Connection + 'static,
-        C::Backend: Dialect,
-        Self: BindFields<C::Backend>,
+        C: UpsertConnection<Self> + 'static,
         I: IntoIterator<Item = core::result::Result<B, E>>,
         B: Borrow<Self>,
         E: From<Error>,
@@ -321,11 +400,7 @@ pub trait Upsertable: Fields + Sized {
     /// # Ok(())
     /// # }
     /// ```
-    fn upsert_from<'f, Q>(query: Q) -> UpsertFrom<'f, Q::Query, Self>
-    where
-        Self: SelectFields,
-        Q: AsQuery<SqlType = <Self as SelectFields>::SqlType>,
-    {
+    fn upsert_from<'f, Q: Selects<Self>>(query: Q) -> UpsertFrom<'f, Q::Query, Self> {
         UpsertFrom::new(query.as_query())
     }
 
@@ -349,21 +424,22 @@ pub trait Upsertable: Fields + Sized {
     /// # Ok(())
     /// # }
     /// ```
-    fn upsert<C>(&self, conn: &mut C) -> Result<usize>
-    where
-        C: Connection + 'static,
-        C::Backend: Dialect,
-        Self: BindFields<C::Backend>,
-    {
+    fn upsert<C: UpsertConnection<Self> + 'static>(&self, conn: &mut C) -> Result<usize> {
         Self::bulk_upsert(conn, [self])
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Fields> Fields for &T {
+    type Model = T::Model;
     type Table = T::Table;
     type Converted = T::Converted;
 
     const FIELDS: &'static [FieldDef] = T::FIELDS;
+
+    fn as_model(&self) -> &T::Model {
+        T::as_model(self)
+    }
 
     fn convert(&self) -> Self::Converted {
         T::convert(self)
@@ -374,30 +450,7 @@ impl<T: Fields> Fields for &T {
     }
 }
 
-impl<DB: Backend, T: BindFields<DB>> BindFields<DB> for &T {
-    type FromClause = T::FromClause;
-
-    fn from_clause() -> Self::FromClause {
-        T::from_clause()
-    }
-
-    fn visit<'b, V>(
-        &'b self,
-        converted: &'b Self::Converted,
-        position: usize,
-        visitor: V,
-    ) -> V::Output
-    where
-        V: ValueVisitor<'b, DB>,
-    {
-        T::visit(self, converted, position, visitor)
-    }
-
-    fn expressions(first: usize, into: &mut Expressions<DB>) {
-        T::expressions(first, into);
-    }
-}
-
+#[diagnostic::do_not_recommend]
 impl<T: Upsertable> Upsertable for &T {
     const PRIMARY_KEY: &'static [&'static str] = T::PRIMARY_KEY;
     const DO_NOTHING: bool = T::DO_NOTHING;

@@ -1,5 +1,7 @@
 //! How the engine reads the values of a row.
 
+use core::marker::PhantomData;
+
 use diesel::backend::Backend;
 use diesel::serialize::ToSql;
 use diesel::sql_types::{HasSqlType, SqlType, is_nullable};
@@ -42,9 +44,52 @@ pub trait ValueVisitor<'b, DB: Backend> {
             `Nullable`"
 )]
 pub trait Bind<ST, How, DB: Backend> {
+    #[doc(hidden)]
+    const CHECK: () = ();
+
     /// Hands the value to `visitor`.
     fn bind<'b, V: ValueVisitor<'b, DB>>(&'b self, plain: Plain<'b>, visitor: V) -> V::Output;
 }
+
+/// A field's type that can be written to a column of the SQL type `ST` on one of
+/// the databases of the crate's features at least, if `IS`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be written to a column of the SQL type `{ST}`",
+    label = "the table's column has the SQL type `{ST}`",
+    note = "the field's type has to implement `ToSql<{ST}, DB>` for a database `DB` of the \
+            crate's features",
+    note = "an `Option` with `treat_none_as_default_value = false` needs a column that is \
+            `Nullable`"
+)]
+pub trait BindOnAny<ST, const IS: bool> {
+    #[doc(hidden)]
+    const CHECK: () = ();
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: ?Sized, ST> BindOnAny<ST, true> for T {}
+
+/// Is `T` a [`Bind`]? `Binds::<..>::IS` is the struct's own constant where it is,
+/// and that of [`BindsNot`] elsewhere.
+#[derive(Debug)]
+pub struct Binds<T: ?Sized, ST, How, DB>(PhantomData<fn(&T, ST, How, DB)>);
+
+impl<T, ST, How, DB> Binds<T, ST, How, DB>
+where
+    T: Bind<ST, How, DB> + ?Sized,
+    DB: Backend,
+{
+    /// It is.
+    pub const IS: bool = true;
+}
+
+/// See [`Binds`].
+pub trait BindsNot {
+    /// It is not.
+    const IS: bool = false;
+}
+
+impl<T: ?Sized, ST, How, DB> BindsNot for Binds<T, ST, How, DB> {}
 
 /// The whole of a field is bound, an `Option` too: `None` is NULL.
 #[derive(Debug, Clone, Copy)]

@@ -60,6 +60,14 @@ pub(crate) struct NamedTarget {
     pub(crate) columns: Vec<Ident>,
 }
 
+/// `check_for_backend(..)`: where the fields can be written.
+pub(crate) enum CheckForBackend {
+    /// On each of these databases.
+    Backends(Vec<Path>),
+    /// It is not checked.
+    Disabled,
+}
+
 /// The attributes of the struct.
 #[derive(Default)]
 pub(crate) struct StructAttrs {
@@ -78,6 +86,7 @@ pub(crate) struct StructAttrs {
     pub(crate) targets: Option<Keyed<Vec<NamedTarget>>>,
     pub(crate) krate: Option<Keyed<Path>>,
     pub(crate) table_name: Option<Keyed<Path>>,
+    pub(crate) check_for_backend: Option<Keyed<CheckForBackend>>,
     pub(crate) treat_none_as_default_value: Option<Keyed<bool>>,
     /// A part of `#[upsert(..)]` cannot be read, so that nothing follows from
     /// what is missing.
@@ -199,6 +208,10 @@ impl StructAttrs {
                 } else {
                     once.set(&mut self.table_name, path);
                 }
+                Ok(())
+            } else if *key == symbol::CHECK_FOR_BACKEND {
+                let value = parse::check_for_backend(key, input)?;
+                once.set(&mut self.check_for_backend, value);
                 Ok(())
             } else if *key == symbol::TREAT_NONE_AS_DEFAULT_VALUE {
                 let value = parse::bool_value(key, input)?;

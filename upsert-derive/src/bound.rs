@@ -7,7 +7,7 @@ use quote::{ToTokens, quote_spanned};
 use syn::Type;
 
 use crate::ast::{Column, Container, Field, Kind, NoneMeans};
-use crate::attr::StructAttrs;
+use crate::backend;
 use crate::expression::Expressions;
 use crate::paths::Paths;
 use crate::ty::{self, Shape};
@@ -33,7 +33,7 @@ pub(crate) fn for_bind_fields(
     let p = paths.private(Span::mixed_site());
     let table = &container.table;
     let site = Span::mixed_site();
-    predicates.add(quote_spanned!(site=> #db: #p::Dialect));
+    predicates.add(quote_spanned!(site=> #db: #p::diesel::backend::Backend));
     predicates.add(quote_spanned! {site=>
         <#table::table as #p::diesel::QuerySource>::FromClause:
             #p::diesel::query_builder::QueryFragment<#db>
@@ -50,7 +50,7 @@ pub(crate) fn for_bind_fields(
                 let p = paths.private(span);
                 let (_, inner) = ty::peel_references(&field.original.ty);
                 predicates.add(quote_spanned! {span=>
-                    #inner: #p::BindFields<#db, Table = #table::table>
+                    #inner: #p::BindFields<#db>
                 });
             }
             Kind::Column(column) => {
@@ -71,7 +71,7 @@ pub(crate) fn bound_ty<'a>(field: &'a Field<'_>) -> &'a Type {
 }
 
 /// Is an `Option` looked into, or bound as a whole?
-fn is_whole(container: &Container<'_>, field: &Field<'_>) -> bool {
+pub(crate) fn is_whole(container: &Container<'_>, field: &Field<'_>) -> bool {
     !field.is_option() || container.none_means(field) == NoneMeans::Null
 }
 
@@ -123,11 +123,7 @@ impl Binds {
     ) -> TokenStream {
         let p = paths.private(field.span);
         let span = field.span;
-        let how = if is_whole(container, field) {
-            quote_spanned!(span=> #p::Whole)
-        } else {
-            paths.nullability(field, column)
-        };
+        let how = backend::how(container, field, column, paths);
         if self.ambiguous.contains(&ty::shape(bound_ty(field)).text) {
             let column = paths.column(field, column);
             quote_spanned!(span=> __UpsertBind<#column, #how, #db>)
@@ -218,33 +214,11 @@ impl Predicates {
 
     /// Not every database has every kind of conflict target.
     fn add_for_target(&mut self, container: &Container<'_>, paths: &Paths<'_>, db: &Ident) {
-        let StructAttrs {
-            constraint,
-            target,
-            target_where,
-            ..
-        } = &container.attrs;
-        let kinds = [
-            (
-                "SupportsConstraintTarget",
-                constraint.as_ref().map(|it| &it.key),
-            ),
-            (
-                "SupportsExpressionTarget",
-                target.as_ref().map(|it| &it.key),
-            ),
-            (
-                "SupportsPartialTarget",
-                target_where.as_ref().map(|it| &it.key),
-            ),
-        ];
-        for (name, key) in kinds {
-            if let Some(key) = key {
-                let span = Span::mixed_site().located_at(key.span());
-                let p = paths.private(span);
-                let supports = Ident::new(name, span);
-                self.add(quote_spanned!(span=> #db: #p::#supports));
-            }
+        for (supports, key) in backend::target_kinds(&container.attrs) {
+            let span = Span::mixed_site().located_at(key.span());
+            let p = paths.private(span);
+            let supports = Ident::new(supports, span);
+            self.add(quote_spanned!(span=> #db: #p::#supports));
         }
     }
 

@@ -9,18 +9,22 @@ use crate::bound::{self, Binds};
 use crate::expression::Expressions;
 use crate::paths::{Paths, site};
 use crate::tokens::find_ident;
-use crate::{check, fields, guard, target, visit};
+use crate::{backend, check, fields, guard, hint, target, visit};
 
 pub(crate) fn expand(container: &Container<'_>) -> TokenStream {
     let paths = Paths::new(container);
     let fields = fields::expand(container, &paths);
     let bind_fields = bind_fields(container, &paths);
     let rule_checks = check::rules(container, &paths);
+    let hints = hint::imports(container, &paths);
+    let backend_checks = backend::checks(container, &paths);
     let model = (container.attrs.embedded.is_none()).then(|| model(container, &paths));
     in_const(&quote_spanned! {site()=>
+        #hints
         #fields
         #bind_fields
         #rule_checks
+        #backend_checks
         #model
     })
 }

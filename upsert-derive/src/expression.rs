@@ -8,7 +8,7 @@
 //! ```
 
 use proc_macro2::{Ident, Literal, Span, TokenStream};
-use quote::{format_ident, quote_spanned};
+use quote::{ToTokens, format_ident, quote_spanned};
 use syn::Expr;
 use syn::spanned::Spanned;
 
@@ -244,23 +244,25 @@ impl Expression<'_> {
     fn fragment(&self, index: usize, paths: &Paths<'_>) -> TokenStream {
         let span = self.span();
         let p = paths.private(span);
-        let expr = rewrite::grouped(self.expr);
+        let column = column_alias(index, span).into_token_stream();
         let table = quote_spanned!(span=> __upsert_table::table);
-        let typed = match self.role {
-            Role::Field(..) | Role::Other(..) => {
-                let column = column_alias(index, span);
-                quote_spanned!(span=> #p::assigned::<#column, _>(#expr))
-            }
-            Role::UpdateIf => quote_spanned!(span=> #p::condition::<#table, _>(#expr)),
-            Role::Target => {
-                let expr = rewrite::with_literals(self.expr, paths);
-                quote_spanned!(span=> #p::target_part::<#table, _>(#expr))
-            }
-            Role::TargetWhere => {
-                let expr = rewrite::with_literals(self.expr, paths);
-                quote_spanned!(span=> #p::predicate::<#table, _>(#expr))
-            }
+        let (check, of) = match self.role {
+            Role::Field(..) | Role::Other(..) => ("assigned", column),
+            Role::UpdateIf | Role::TargetWhere => ("condition", table),
+            Role::Target => ("target_part", table),
         };
+        let expr = match self.role {
+            Role::Target | Role::TargetWhere => rewrite::with_literals(self.expr, paths),
+            _ => rewrite::grouped(self.expr),
+        };
+        // Among the user's own tokens, rustc does not show the derive too.
+        let among = self.expr.span();
+        let check = Ident::new(check, among);
+        let check = {
+            let p = paths.private_among(among);
+            quote_spanned!(among=> #p::#check)
+        };
+        let typed = quote_spanned!(among=> #check::<#of, _>(#expr));
         quote_spanned! {span=>
             (&&#p::Written::<__UpsertBackend, _>::new(#typed)).__upsert_fragment()
         }

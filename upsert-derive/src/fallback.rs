@@ -36,9 +36,15 @@ pub(crate) fn expand(container: &Container<'_>, errors: &syn::Error) -> TokenStr
             // names that it cannot find.
             type Table = #table::table;
 
+            type Model = Self;
+
             type Converted = ();
 
             const FIELDS: &'static [#p::FieldDef] = &[];
+
+            fn as_model(&self) -> &Self {
+                self
+            }
 
             fn convert(&self) {}
 
@@ -55,7 +61,7 @@ pub(crate) fn expand(container: &Container<'_>, errors: &syn::Error) -> TokenStr
         impl #bind_impl_generics #p::BindFields<#db> for #name #ty_generics
         where
             #(#predicates,)*
-            #db: #p::Dialect,
+            #db: #p::diesel::backend::Backend,
         {
             type FromClause = #p::Never;
 

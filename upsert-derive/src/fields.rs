@@ -33,9 +33,15 @@ pub(crate) fn expand(container: &Container<'_>, paths: &Paths<'_>) -> TokenStrea
         impl #impl_generics #p::Fields for #name #ty_generics #where_clause {
             type Table = #table::table;
 
+            type Model = Self;
+
             type Converted = #converted;
 
             const FIELDS: &'static [#p::FieldDef] = &[#(#defs),*];
+
+            fn as_model(&self) -> &Self {
+                self
+            }
 
             #allow
             fn convert(&#convert_self) -> <Self as #p::Fields>::Converted {

@@ -1,4 +1,138 @@
 //! The derive macro of `upsert-core`, which re-exports it.
+//!
+//! # What it generates
+//!
+//! ```text
+//! #[derive(Upsertable)]
+//! #[diesel(table_name = products)]
+//! struct Product {
+//!     #[conflict_key]
+//!     sku: String,
+//!     #[on_conflict(update)]
+//!     name: String,
+//! }
+//! ```
+//!
+//! becomes
+//!
+//! ```text
+//! #[doc(hidden)]
+//! #[allow(deprecated)]
+//! const _: () = {
+//!     #[allow(unused_imports)]
+//!     use attributes::{conflict_key as _, on_conflict as _, on_conflict::update as _};
+//!     #[automatically_derived]
+//!     impl Fields for Product {
+//!         type Table = products::table;
+//!         type Model = Self;
+//!         type Converted = ();
+//!         const FIELDS: &'static [FieldDef] = &[
+//!             FieldDef::Column(ColumnDef::of::<products::sku>(Rule::Keep).key()),
+//!             FieldDef::Column(ColumnDef::of::<products::name>(Rule::Update)),
+//!         ];
+//!         fn as_model(&self) -> &Self {
+//!             self
+//!         }
+//!         fn convert(&self) -> <Self as Fields>::Converted {}
+//!         fn supplied(
+//!             &self,
+//!             __upsert_converted: &<Self as Fields>::Converted,
+//!             __upsert_first: core::primitive::usize,
+//!             __upsert_supplied: &mut Supplied,
+//!         ) {
+//!             Supplied::insert(__upsert_supplied, __upsert_first);
+//!             Supplied::insert(__upsert_supplied, __upsert_first + 1);
+//!         }
+//!     }
+//!     #[automatically_derived]
+//!     impl<DB> BindFields<DB> for Product
+//!     where
+//!         DB: diesel::backend::Backend,
+//!         <products::table as diesel::QuerySource>::FromClause: diesel::query_builder::QueryFragment<
+//!             DB,
+//!         >,
+//!         String: Bind<<products::sku as diesel::Expression>::SqlType, Whole, DB>,
+//!         String: Bind<<products::name as diesel::Expression>::SqlType, Whole, DB>,
+//!     {
+//!         type FromClause = <products::table as diesel::QuerySource>::FromClause;
+//!         fn from_clause() -> <Self as BindFields<DB>>::FromClause {
+//!             diesel::QuerySource::from_clause(&products::table)
+//!         }
+//!         fn visit<'__upsert_b, __UpsertV>(
+//!             &'__upsert_b self,
+//!             __upsert_converted: &'__upsert_b <Self as Fields>::Converted,
+//!             __upsert_position: core::primitive::usize,
+//!             __upsert_visitor: __UpsertV,
+//!         ) -> <__UpsertV as ValueVisitor<'__upsert_b, DB>>::Output
+//!         where
+//!             __UpsertV: ValueVisitor<'__upsert_b, DB>,
+//!         {
+//!             #[allow(unused_imports)]
+//!             use {AsPlain as _, AsUnknown as _};
+//!             match __upsert_position {
+//!                 0 => {
+//!                     <String as Bind<
+//!                         <products::sku as diesel::Expression>::SqlType,
+//!                         Whole,
+//!                         DB,
+//!                     >>::bind(
+//!                         &self.sku,
+//!                         (&&Probe(&self.sku)).__upsert_plain(),
+//!                         __upsert_visitor,
+//!                     )
+//!                 }
+//!                 1 => {
+//!                     <String as Bind<
+//!                         <products::name as diesel::Expression>::SqlType,
+//!                         Whole,
+//!                         DB,
+//!                     >>::bind(
+//!                         &self.name,
+//!                         (&&Probe(&self.name)).__upsert_plain(),
+//!                         __upsert_visitor,
+//!                     )
+//!                 }
+//!                 _ => ValueVisitor::<'_, DB>::visit_absent(__upsert_visitor),
+//!             }
+//!         }
+//!     }
+//!     const _: () = <String as BindOnAny<
+//!         <products::sku as diesel::Expression>::SqlType,
+//!         {
+//!             binds_on_any!(
+//!                 String, < products::sku as diesel::Expression > ::SqlType, Whole
+//!             )
+//!         },
+//!     >>::CHECK;
+//!     const _: () = <String as BindOnAny<
+//!         <products::name as diesel::Expression>::SqlType,
+//!         {
+//!             binds_on_any!(
+//!                 String, < products::name as diesel::Expression > ::SqlType, Whole
+//!             )
+//!         },
+//!     >>::CHECK;
+//!     #[automatically_derived]
+//!     impl Upsertable for Product {
+//!         const PRIMARY_KEY: &'static [&'static core::primitive::str] = <<products::table as diesel::Table>::PrimaryKey as ConflictTarget<
+//!             products::table,
+//!             _,
+//!         >>::COLUMNS;
+//!         const DO_NOTHING: core::primitive::bool = false;
+//!         const CHECK: () = {};
+//!     }
+//!     #[automatically_derived]
+//!     impl SelectFields for Product {
+//!         type SqlType = (
+//!             <products::sku as diesel::Expression>::SqlType,
+//!             <products::name as diesel::Expression>::SqlType,
+//!         );
+//!     }
+//! };
+//! ```
+//!
+//! without the path of `upsert-core` before its names. A model with expressions in its
+//! attributes also has a trait that writes them for each database.
 
 use proc_macro::TokenStream;
 use proc_macro2::TokenStream as TokenStream2;
@@ -9,6 +143,7 @@ use crate::ctxt::Ctxt;
 
 mod ast;
 mod attr;
+mod backend;
 mod bound;
 mod check;
 mod ctxt;
@@ -18,6 +153,7 @@ mod expression;
 mod fallback;
 mod fields;
 mod guard;
+mod hint;
 mod naming;
 mod parse;
 mod paths;
@@ -88,6 +224,8 @@ mod visit;
 /// | `#[upsert(embedded)]` | The struct is not a model, but a part of one that has it as an `embed` field. | It is a model. |
 /// | `#[upsert(crate = path)]` | The path of `upsert-core`, where it is re-exported. | `::upsert_core` |
 /// | `#[diesel(table_name = path)]` | The table. | See above. |
+/// | `#[diesel(check_for_backend(Backend))]` | Each field can be written on these databases, or is an error. | On one of those that the crate's features enable. |
+/// | `#[diesel(check_for_backend(disable = true))]` | It is not checked before a call. | It is. |
 /// | `#[diesel(treat_none_as_default_value = true)]` | `None` in any field means that the row does not supply the column; with `false` it is NULL. | NULL on a nullable column, not supplied on another. |
 ///
 /// ## Optional field attributes
@@ -142,6 +280,71 @@ mod visit;
 /// A field's type implements `ToSql` for the SQL type of its column, or is an
 /// `Option` of such a type. A type is taken to be an `Option` if it is written
 /// so; an alias is not.
+///
+/// # When it does not compile
+///
+/// The conflict target is not known. Each fault of an attribute is shown where it is, and all of
+/// them at once:
+///
+/// ```text
+/// error[E0080]: evaluation panicked: `Product` has no conflict target
+///               note: the database needs one unique index to decide whether a row already exists
+///               help: mark the fields of that index with `#[conflict_key]`, or add those of the primary key
+///   --> src/main.rs:12:8
+///    |
+/// 10 | #[derive(Upsertable)]
+///    |          ---------- in this derive macro expansion
+/// 11 | #[upsert(update_all)]
+/// 12 | struct Product {
+///    |        ^^^^^^^ evaluation of `_::_` failed here
+/// ```
+///
+/// A part of the conflict target can be NULL, and is never found then:
+///
+/// ```text
+/// error: conflict key `id` is an `Option`: rows with NULL never conflict
+///        help: write `#[conflict_key(nullable)]` if that is what you want
+///  --> src/main.rs:7:9
+///   |
+/// 7 |     id: Option<i32>,
+///   |         ^^^^^^^^^^^
+/// ```
+///
+/// A rule is misspelt:
+///
+/// ```text
+/// error: unknown conflict rule `updaet`
+///        help: did you mean `update`? the rules are `update`, `keep`, `add`, `max`, `min`, `coalesce`, `fill`, `set`, `touch`
+///  --> src/main.rs:6:19
+///   |
+/// 6 |     #[on_conflict(updaet)]
+///   |                   ^^^^^^
+/// ```
+///
+/// A field has not the type of its column. It has to have it on one of the databases of the
+/// crate's features at least, and with `check_for_backend` on each of those that are named there:
+///
+/// ```text
+/// error[E0277]: `i32` cannot be written to a column of the SQL type `diesel::sql_types::Text`
+///   --> src/main.rs:15:11
+///    |
+/// 15 |     name: i32,
+///    |           ^^^ the table's column has the SQL type `diesel::sql_types::Text`
+/// ```
+///
+/// The database is not among the crate's features:
+///
+/// ```text
+/// error[E0277]: `Sqlite` is not a database that rows can be upserted on
+///   --> src/main.rs:19:34
+///    |
+/// 19 |     let _ = Product::bulk_upsert(conn, products);
+///    |             -------------------- ^^^^ the trait `Dialect` is not implemented for `Sqlite`
+///    |             |
+///    |             required by a bound introduced by this call
+///    |
+///    = note: enable the feature `sqlite`, `postgres` or `mysql` of `upsert-core`; a connection of `diesel::MultiConnection` is matched on first: each of its databases has calls of its own
+/// ```
 #[proc_macro_derive(
     Upsertable,
     attributes(upsert, conflict_key, on_conflict, on_insert, diesel)

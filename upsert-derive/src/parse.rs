@@ -6,13 +6,17 @@ use proc_macro2::{Ident, Span, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Expr, Lit, LitBool, LitStr, Meta, Token, Type, parenthesized, token};
+use syn::{Attribute, Expr, Lit, LitBool, LitStr, Meta, Path, Token, Type, parenthesized, token};
 
-use crate::attr::Keyed;
+use crate::attr::{CheckForBackend, Keyed};
 use crate::ctxt::Ctxt;
 use crate::diag::err;
 use crate::naming;
 use crate::symbol::{self, Symbol};
+
+mod kw {
+    syn::custom_keyword!(disable);
+}
 
 /// The value of `#[diesel(column_name = ..)]`.
 pub(crate) struct ColumnName {
@@ -218,6 +222,40 @@ fn needs_value<'a>(
 pub(crate) fn bool_value(key: &Ident, input: ParseStream<'_>) -> syn::Result<bool> {
     let symbol = symbol::TREAT_NONE_AS_DEFAULT_VALUE;
     Ok(value_with(key, input, symbol, LitBool::parse)?.value)
+}
+
+/// `(Backend, Backend)`, or `(disable = true)`, as Diesel takes it.
+pub(crate) fn check_for_backend(
+    key: &Ident,
+    input: ParseStream<'_>,
+) -> syn::Result<CheckForBackend> {
+    let fork = input.fork();
+    let read = || {
+        let content;
+        parenthesized!(content in fork);
+        if content.peek(kw::disable) && content.peek2(Token![=]) {
+            content.parse::<kw::disable>()?;
+            content.parse::<Token![=]>()?;
+            let is_disabled = content.parse::<LitBool>()?.value;
+            return Ok(is_disabled.then_some(CheckForBackend::Disabled));
+        }
+        let backends = content.parse_terminated(Path::parse_mod_style, Token![,])?;
+        let backends: Vec<Path> = backends.into_iter().collect();
+        Ok((!backends.is_empty()).then_some(CheckForBackend::Backends(backends)))
+    };
+    match read() {
+        syn::Result::Ok(Some(value)) if is_at_end(&fork) => {
+            input.advance_to(&fork);
+            Ok(value)
+        }
+        _ => {
+            let what = format!("cannot read the value of `{key}`");
+            let symbol = symbol::CHECK_FOR_BACKEND;
+            Err(err(key, what)
+                .help(format!("write `{}`", symbol.form))
+                .into())
+        }
+    }
 }
 
 /// An identifier or a string, as Diesel takes it.

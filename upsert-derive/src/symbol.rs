@@ -115,6 +115,8 @@ symbols! {
     CRATE = "crate" at UpsertKey as "#[upsert(crate = path)]";
 
     TABLE_NAME = "table_name" at DieselKey as "#[diesel(table_name = path)]";
+    CHECK_FOR_BACKEND = "check_for_backend" at DieselKey
+        as "#[diesel(check_for_backend(Backend))]" or "#[diesel(check_for_backend(disable = true))]";
     COLUMN_NAME = "column_name" at DieselKey as "#[diesel(column_name = name)]";
     EMBED = "embed" at DieselKey as "#[diesel(embed)]";
     SERIALIZE_AS = "serialize_as" at DieselKey as "#[diesel(serialize_as = Type)]";

@@ -1,6 +1,6 @@
 //! What can be told of a type from its tokens.
 
-use proc_macro2::{Delimiter, Ident, Spacing, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Spacing, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{GenericArgument, Generics, PathArguments, Type};
 
@@ -63,6 +63,40 @@ pub(crate) fn mentions_parameter(ty: &Type, generics: &Generics) -> bool {
     find_ident(ty.to_token_stream(), &|ident| parameters.contains(&ident)).is_some()
 }
 
+/// The type with `'static` for its lifetimes; `None` where that is another type.
+pub(crate) fn without_lifetimes(ty: &Type) -> Option<TokenStream> {
+    let tokens = ty.to_token_stream();
+    let binds = |ident: &Ident| ident == "for" || ident == "Self";
+    let is_bound = find_ident(tokens.clone(), &binds).is_some();
+    (!is_bound).then(|| with_static(tokens))
+}
+
+fn with_static(tokens: TokenStream) -> TokenStream {
+    let mut after_quote = false;
+    let tokens = tokens.into_iter().map(|mut token| {
+        if let TokenTree::Ident(lifetime) = &token {
+            if after_quote {
+                token = Ident::new("static", lifetime.span()).into();
+            }
+        } else if let TokenTree::Group(group) = &token {
+            let mut inner = Group::new(group.delimiter(), with_static(group.stream()));
+            inner.set_span(group.span());
+            token = inner.into();
+        }
+        after_quote = is_quote(&token);
+        token
+    });
+    tokens.collect()
+}
+
+/// A lifetime is a joint `'` and an ident.
+fn is_quote(token: &TokenTree) -> bool {
+    matches!(
+        token,
+        TokenTree::Punct(punct) if punct.as_char() == '\'' && punct.spacing() == Spacing::Joint
+    )
+}
+
 /// A type's text without its lifetimes, and these in order.
 pub(crate) struct Shape {
     pub(crate) text: String,
@@ -83,7 +117,6 @@ impl Shape {
         let mut after_quote = false;
         for token in tokens {
             match &token {
-                // A lifetime is a joint `'` and an ident.
                 TokenTree::Ident(name) if after_quote => {
                     self.lifetimes.push(name.to_string());
                 }
@@ -105,10 +138,7 @@ impl Shape {
                     self.text.push(' ');
                 }
             }
-            after_quote = matches!(
-                &token,
-                TokenTree::Punct(punct) if punct.as_char() == '\'' && punct.spacing() == Spacing::Joint
-            );
+            after_quote = is_quote(&token);
         }
     }
 }

@@ -1,9 +1,10 @@
 #![deny(warnings)]
 
-use diesel::connection::{LoadConnection, SimpleConnection};
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use upsert_core::dialect::Outcomes;
-use upsert_core::{Action, BindFields, Change, Loads, Outcome, Result, Upsertable, upsert};
+use upsert_core::{
+    Action, Change, Loads, Outcome, OutcomeConnection, Result, Upsertable, upsert,
+};
 
 diesel::table! {
     products (id) {
@@ -30,9 +31,7 @@ struct Named {
 /// The bounds that the messages tell of.
 fn save<C>(conn: &mut C, rows: &[Product]) -> Result<(Outcome, Vec<i32>, Vec<Change<i32>>)>
 where
-    C: LoadConnection<Backend: Outcomes>,
-    Product: BindFields<C::Backend>,
-    products::id: Loads<C, i32>,
+    C: OutcomeConnection<Product> + Loads<products::id, i32>,
 {
     Ok((
         upsert(rows).outcome(conn)?,

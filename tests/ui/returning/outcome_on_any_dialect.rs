@@ -1,6 +1,5 @@
 use diesel::connection::LoadConnection;
-use upsert_core::dialect::Dialect;
-use upsert_core::{BindFields, Upsertable, upsert};
+use upsert_core::{UpsertConnection, Upsertable, upsert};
 
 diesel::table! {
     products (id) {
@@ -19,9 +18,7 @@ struct Product {
 
 fn save<C>(conn: &mut C, products: &[Product])
 where
-    C: LoadConnection,
-    C::Backend: Dialect,
-    Product: BindFields<C::Backend>,
+    C: UpsertConnection<Product> + LoadConnection,
 {
     let _ = upsert(products).outcome(conn);
 }

@@ -1,6 +1,4 @@
-use diesel::connection::LoadConnection;
-use upsert_core::dialect::Outcomes;
-use upsert_core::{BindFields, Upsertable, upsert};
+use upsert_core::{OutcomeConnection, Upsertable, upsert};
 
 diesel::table! {
     products (id) {
@@ -19,9 +17,7 @@ struct Product {
 
 fn save<C>(conn: &mut C, products: &[Product])
 where
-    C: LoadConnection,
-    C::Backend: Outcomes,
-    Product: BindFields<C::Backend>,
+    C: OutcomeConnection<Product>,
 {
     let _ = upsert(products)
         .returning(products::id)

@@ -17,12 +17,9 @@ use crate::field::ColumnDef;
 /// recognised by the order in which the database gives it back.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot tell what became of each row",
-    note = "`outcome`, `returning` and `returning_old` are for `Sqlite`, `Pg` and `Mysql`, with \
-            the feature of `upsert-core` of that name; a dialect of your own implements \
-            `upsert_core::dialect::Outcomes`",
-    note = "where the connection is a type parameter `C`, the bounds to write are \
-            `C: diesel::connection::LoadConnection` and \
-            `C::Backend: upsert_core::dialect::Outcomes`"
+    note = "`outcome`, `returning` and `returning_old` are for the databases of the crate's \
+            features and dialects with `upsert_core::dialect::Outcomes`; where the connection is \
+            a type parameter `C`, the bound to write is `C: upsert_core::OutcomeConnection<Model>`"
 )]
 pub trait Outcomes: Dialect {
     /// How the statement that writes rows tells about them.

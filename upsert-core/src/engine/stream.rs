@@ -9,14 +9,14 @@ use crate::builder::Options;
 use crate::error::{Error, Result, refuse};
 use crate::model::Model;
 use crate::session::Session;
-use crate::upsertable::BindFields;
+use crate::upsertable::{Fields, Upserts};
 
 /// The most rows that are in memory at a time. They are sent sorted, so more of them
 /// keep more neighbours together.
 const MAX_ROWS: usize = 16 * 1024;
 
 /// Where the rows of a model come from.
-pub(crate) trait Source<R> {
+pub(crate) trait Source<R: Fields> {
     type Row: Borrow<R>;
     type Error: From<Error>;
 
@@ -34,7 +34,7 @@ pub(crate) trait Source<R> {
     ) -> impl Future<Output = Result<usize>>
     where
         S: Session,
-        R: BindFields<S::Backend>;
+        S::Backend: Upserts<R::Model>;
 }
 
 /// Rows from an iterator.
@@ -42,6 +42,7 @@ pub(crate) struct LocalSource<I>(pub(crate) I);
 
 impl<I, B, E, R> Source<R> for LocalSource<I>
 where
+    R: Fields,
     I: Iterator<Item = core::result::Result<B, E>>,
     B: Borrow<R>,
     E: From<Error>,
@@ -61,7 +62,7 @@ where
     ) -> Result<usize>
     where
         S: Session,
-        R: BindFields<S::Backend>,
+        S::Backend: Upserts<R::Model>,
     {
         let batch: &dyn Batch<S::Backend> = batch;
         super::run(session, batch, model, options).await
@@ -80,7 +81,8 @@ pub(crate) async fn run<S, F, R>(
 where
     S: Session,
     F: Source<R>,
-    R: BindFields<S::Backend>,
+    S::Backend: Upserts<R::Model>,
+    R: Fields,
 {
     if commit_every.is_some() && session.is_in_transaction().map_err(Error::Connection)? {
         return Err(Error::of_building(model.plain_table(), refuse(IN_TRANSACTION)).into());
@@ -145,7 +147,8 @@ impl<S: Session, F> StreamCall<'_, '_, '_, S, F> {
     async fn transaction<R>(&mut self, limit: usize) -> core::result::Result<bool, Stop<F::Error>>
     where
         F: Source<R>,
-        R: BindFields<S::Backend>,
+        R: Fields,
+        S::Backend: Upserts<R::Model>,
     {
         let rows = self.take(limit).await?;
         if rows.len() < MAX_ROWS {
@@ -164,7 +167,8 @@ impl<S: Session, F> StreamCall<'_, '_, '_, S, F> {
     ) -> core::result::Result<bool, Stop<F::Error>>
     where
         F: Source<R>,
-        R: BindFields<S::Backend>,
+        R: Fields,
+        S::Backend: Upserts<R::Model>,
     {
         let mut rest = limit;
         loop {
@@ -182,6 +186,7 @@ impl<S: Session, F> StreamCall<'_, '_, '_, S, F> {
     async fn take<R>(&mut self, limit: usize) -> core::result::Result<Vec<F::Row>, Stop<F::Error>>
     where
         F: Source<R>,
+        R: Fields,
     {
         let mut rows = Vec::new();
         while rows.len() < limit.min(MAX_ROWS) {
@@ -201,7 +206,8 @@ impl<S: Session, F> StreamCall<'_, '_, '_, S, F> {
     ) -> core::result::Result<bool, Stop<F::Error>>
     where
         F: Source<R>,
-        R: BindFields<S::Backend>,
+        R: Fields,
+        S::Backend: Upserts<R::Model>,
     {
         let count = rows.len();
         if count > 0 {

@@ -18,7 +18,7 @@ use std::task::{Context, Poll, Wake, Waker, ready};
 use std::thread::{self, Thread};
 
 use diesel::connection::TransactionManagerStatus;
-use diesel::query_builder::QueryFragment;
+use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::result::{DatabaseErrorKind, Error, QueryResult};
 use diesel::sql_types::Untyped;
 use diesel_async::{AsyncConnection, TransactionManager};
@@ -27,10 +27,10 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task;
 
 use super::{Executed, LoadSession, LoadsFrom, Session, Texts, texts};
-use crate::asynchronous::Loads;
+use crate::asynchronous::{Asynchronous, Loads};
 use crate::dialect::{Dialect, Dropped, Outcomes};
 use crate::error::message;
-use crate::returning::Number;
+use crate::returning::{Number, Returned};
 use crate::statement::ResultQuery;
 
 /// How many calls there were.
@@ -283,10 +283,18 @@ where
     }
 }
 
-impl<C, E, U> LoadsFrom<AsyncSession<'_, C>, U> for E
+impl<C, E, U> QueryFragment<C::Backend> for Returned<'_, Asynchronous, C, E, U>
 where
-    C: AsyncConnection<Backend: Dialect>,
-    E: Loads<C, U>,
+    C: Loads<E, U>,
+{
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, C::Backend>) -> QueryResult<()> {
+        C::walk(self.returning, out)
+    }
+}
+
+impl<C, E, U> LoadsFrom<AsyncSession<'_, C>, U> for Returned<'_, Asynchronous, C, E, U>
+where
+    C: AsyncConnection<Backend: Dialect> + Loads<E, U>,
     U: Send,
 {
     fn load_from(
@@ -294,7 +302,7 @@ where
         session: &mut AsyncSession<'_, C>,
     ) -> impl Future<Output = QueryResult<Vec<(Number, U)>>> {
         session.is_used = true;
-        Statement::<C, _>::new(E::load(query, session.conn))
+        Statement::<C, _>::new(session.conn.load_rows(query))
     }
 }
 

@@ -5,15 +5,16 @@ use std::num::NonZeroU32;
 
 use diesel::connection::{Connection, LoadConnection, TransactionManager};
 use diesel::expression::QueryMetadata;
-use diesel::query_builder::QueryFragment;
+use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::result::QueryResult;
 use diesel::sql_types::Untyped;
 
 use super::{Executed, LoadSession, LoadsFrom, NO_COPY, Session, Texts, texts};
+use crate::builder::Blocking;
 use crate::dialect::{BEGIN, Copier, Dialect, NoTable, Outcomes};
 use crate::error::refuse;
 use crate::field::Supplied;
-use crate::returning::{Loads, Number};
+use crate::returning::{Loads, Number, Returned};
 use crate::statement::ResultQuery;
 
 /// A connection as one with COPY, if it is one.
@@ -247,16 +248,24 @@ where
     rows.map(|row| texts(&row?)).collect()
 }
 
-impl<C, E, U> LoadsFrom<BlockingSession<'_, C>, U> for E
+impl<C, E, U> QueryFragment<C::Backend> for Returned<'_, Blocking, C, E, U>
 where
-    C: Connection<Backend: Dialect>,
-    E: Loads<C, U>,
+    C: Loads<E, U>,
+{
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, C::Backend>) -> QueryResult<()> {
+        C::walk(self.returning, out)
+    }
+}
+
+impl<C, E, U> LoadsFrom<BlockingSession<'_, C>, U> for Returned<'_, Blocking, C, E, U>
+where
+    C: Connection<Backend: Dialect> + Loads<E, U>,
 {
     fn load_from(
         query: &dyn QueryFragment<C::Backend>,
         session: &mut BlockingSession<'_, C>,
     ) -> impl Future<Output = QueryResult<Vec<(Number, U)>>> {
-        ready(E::load(query, session.conn))
+        ready(session.conn.load_rows(query))
     }
 }
 

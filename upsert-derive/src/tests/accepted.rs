@@ -176,7 +176,7 @@ fn expressions_come_in_the_order_of_the_method() {
         "condition :: < __upsert_table :: table , _ > (e)",
         "target_part :: < __upsert_table :: table , _ > (f)",
         "target_part :: < __upsert_table :: table , _ > (g)",
-        "predicate :: < __upsert_table :: table , _ > (h)",
+        "condition :: < __upsert_table :: table , _ > (h)",
         "type __UpsertColumn3 = products :: seen",
         "DB : __UpsertExpressions",
         "DB : :: upsert_core :: __private :: SupportsExpressionTarget",

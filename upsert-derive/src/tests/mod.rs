@@ -7,6 +7,7 @@ use syn::{LitStr, Token};
 use crate::derive_upsertable_inner;
 
 mod accepted;
+mod expansion;
 mod messages;
 mod random;
 mod symbols;

@@ -201,6 +201,7 @@ pub(super) fn check_struct(cx: &Ctxt, container: &Container<'_>) {
         targets,
         krate: _,
         table_name: _,
+        check_for_backend: _,
         treat_none_as_default_value: _,
         is_incomplete: _,
     } = &container.attrs;
