@@ -358,7 +358,8 @@ where
         async move {
             let model = model?;
             let mut session = AsyncSession::of(conn).map_err(Error::Connection)?;
-            let mut source = SharedSource(pin!(self.rows));
+            let rows = pin!(self.rows);
+            let mut source = SharedSource(rows);
             let (options, commit_every) = (&mut self.options, self.commit_every);
             let written =
                 stream::run::<_, _, R>(&mut session, &mut source, &model, options, commit_every);
@@ -752,7 +753,7 @@ pub trait Loads<E, U>: AsyncConnection {
 
     #[doc(hidden)]
     fn load_rows(
-        &mut self,
+        conn: &mut Self,
         query: &dyn QueryFragment<Self::Backend>,
     ) -> impl Future<Output = QueryResult<Vec<(Number, U)>>> + Send;
 }
@@ -771,11 +772,11 @@ where
     }
 
     fn load_rows(
-        &mut self,
+        conn: &mut Self,
         query: &dyn QueryFragment<Self::Backend>,
     ) -> impl Future<Output = QueryResult<Vec<(Number, U)>>> + Send {
         let query = ResultQuery::<C::Backend, (BigInt, E::SqlType)>::new(query);
-        let rows = self.load(query);
+        let rows = conn.load(query);
         async {
             let read = |row| {
                 let read = <(Number, U)>::build_from_row(&row);

@@ -1,7 +1,7 @@
 //! What each attribute of [`#[derive(Upsertable)]`](derive@crate::Upsertable) means.
 //!
 //! Nothing here is to be used: an editor shows it where the attribute is written. The SQL
-//! is PostgreSQL's.
+//! is PostgreSQL's. What is here may change in any version.
 
 #![allow(non_camel_case_types)]
 

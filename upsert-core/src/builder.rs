@@ -24,7 +24,7 @@ use crate::statement::UpsertStatement;
 use crate::upsertable::{Upsertable, Upserts};
 
 use Upsert as Builder;
-#[path = "overrides/methods.rs"]
+#[path = "override_methods.rs"]
 mod methods;
 
 /// Starts a call that inserts or updates `rows`, to be given options and then
@@ -183,7 +183,7 @@ impl<'f, B, R: Upsertable, O, M> Upsert<'f, B, R, O, M> {
     }
 }
 
-impl<'f, B, R, O: 'f, M> Upsert<'f, B, R, O, M>
+impl<'f, B, R, O, M> Upsert<'f, B, R, O, M>
 where
     B: Borrow<R>,
     R: Upsertable,
@@ -326,7 +326,13 @@ where
             returning,
         }
     }
+}
 
+impl<'f, B, R, O: 'f, M> Upsert<'f, B, R, O, M>
+where
+    B: Borrow<R>,
+    R: Upsertable,
+{
     /// The call on the database `DB`; `None` if it has no rows.
     pub(crate) fn prepare<DB>(self) -> Result<Option<Prepared<'f, DB, B, R>>>
     where

@@ -390,7 +390,7 @@ pub enum Dropped {
     Finishes,
 }
 
-/// A database where a constraint can be the conflict target: PostgreSQL.
+/// A [`Dialect`] where a constraint can be the conflict target: PostgreSQL.
 #[diagnostic::on_unimplemented(
     message = "a constraint cannot be the conflict target on `{Self}`",
     note = "only PostgreSQL has `ON CONFLICT ON CONSTRAINT`",
@@ -402,7 +402,7 @@ pub trait SupportsConstraintTarget {
     const CHECK: () = ();
 }
 
-/// A database where expressions can be the conflict target: PostgreSQL and
+/// A [`Dialect`] where expressions can be the conflict target: PostgreSQL and
 /// SQLite.
 #[diagnostic::on_unimplemented(
     message = "an expression cannot be the conflict target on `{Self}`",
@@ -415,7 +415,7 @@ pub trait SupportsExpressionTarget {
     const CHECK: () = ();
 }
 
-/// A database that has partial unique indexes: PostgreSQL and SQLite.
+/// A [`Dialect`] that has partial unique indexes: PostgreSQL and SQLite.
 #[diagnostic::on_unimplemented(
     message = "there are no partial unique indexes on `{Self}`",
     note = "MySQL and MariaDB have none, so `target_where` and `filter_target` mean nothing there",

@@ -335,12 +335,12 @@ pub trait OnTable<Tab> {}
 #[diagnostic::do_not_recommend]
 impl<Tab, E: AppearsOnTable<Tab>> OnTable<Tab> for E {}
 
-/// A value, or an expression over the table `Tab`, that Diesel can write to a
+/// A Rust value, or an expression over the table `Tab`, that Diesel can write to a
 /// column of the SQL type `ST`.
 #[diagnostic::on_unimplemented(
-    message = "not a value for a column of the SQL type `{ST}`",
-    label = "has another type, or something else in it than columns of `{Tab}`, `excluded(..)` \
-             and queries"
+    message = "not a value for a column of the SQL type `{ST}` of the table `{Tab}`",
+    label = "is neither a Rust value that Diesel writes to `{ST}`, nor an expression of that SQL \
+             type over `{Tab}`'s columns, `excluded(..)` and queries"
 )]
 pub trait ValueOf<ST, Tab> {
     /// The value as an expression.
@@ -363,16 +363,15 @@ where
     }
 }
 
-/// A condition on the rows of the table `Tab`.
+/// A condition.
 #[diagnostic::on_unimplemented(
-    message = "not a condition on the rows of the table `{Tab}`",
-    label = "is not a `Bool`, or has something else in it than columns of `{Tab}`, \
-             `excluded(..)` and queries"
+    message = "not a condition",
+    label = "has another SQL type than `Bool` and `Nullable<Bool>`"
 )]
-pub trait ConditionOn<Tab>: Expression<SqlType: BoolOrNullableBool> + OnTable<Tab> {}
+pub trait Condition: Expression<SqlType: BoolOrNullableBool> {}
 
 #[diagnostic::do_not_recommend]
-impl<Tab, E> ConditionOn<Tab> for E where E: Expression<SqlType: BoolOrNullableBool> + OnTable<Tab> {}
+impl<E: Expression<SqlType: BoolOrNullableBool>> Condition for E {}
 
 /// `value` as an expression for the column `C`.
 pub fn assigned<C: Column, E: ValueOf<C::SqlType, C::Table>>(value: E) -> E::Expression {
@@ -380,7 +379,7 @@ pub fn assigned<C: Column, E: ValueOf<C::SqlType, C::Table>>(value: E) -> E::Exp
 }
 
 /// `condition` as a condition on the rows of `Tab`.
-pub fn condition<Tab, E: ConditionOn<Tab>>(condition: E) -> E {
+pub fn condition<Tab, E: Condition + OnTable<Tab>>(condition: E) -> E {
     condition
 }
 

@@ -273,7 +273,8 @@ pub const fn has_columns(fields: &[FieldDef], names: &[&str]) -> bool {
 }
 
 /// Is a column written twice by `fields`?
-pub(crate) const fn repeats_column(fields: &[FieldDef]) -> bool {
+#[must_use]
+pub const fn repeats_column(fields: &[FieldDef]) -> bool {
     let count = count_columns(fields);
     let mut i = 0;
     while i < count {

@@ -5,7 +5,7 @@
     not(any(feature = "sqlite", feature = "postgres", feature = "mysql")),
     allow(dead_code, unused_macros)
 )]
-// Each builder has the methods of `overrides/methods.rs`.
+// Each builder has the methods of `override_methods.rs`.
 #![allow(clippy::duplicate_mod)]
 
 #[cfg(feature = "async")]
@@ -46,7 +46,7 @@ pub use dialect::Dialect;
 pub use error::{Error, Place, Result};
 pub use explain::{Explanation, PlannedStatement};
 pub use expression::{
-    ColumnToExclude, ConditionOn, Excluded, Expressions, Fragment, Literal, LiteralOf, OnTable,
+    ColumnToExclude, Condition, Excluded, Expressions, Fragment, Literal, LiteralOf, OnTable,
     ValueOf, excluded, literal,
 };
 pub use field::{ColumnDef, ColumnSet, FieldDef, Rule, Supplied};

@@ -38,7 +38,9 @@ pub use crate::target::{FilterTarget, OnColumns};
 #[diagnostic::on_unimplemented(
     message = "what this call overrides cannot be written on `{Self}`",
     note = "`on_constraint` is for PostgreSQL, `filter_target` for PostgreSQL and SQLite, and an \
-            expression needs functions and operators that the database has"
+            expression needs functions and operators that the database has",
+    note = "where the connection is a type parameter `C`, its bound names what is overridden: \
+            `C: upsert_core::UpsertConnection<Model, {O}>`"
 )]
 pub trait Writes<O>: Dialect {
     #[doc(hidden)]

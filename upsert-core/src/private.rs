@@ -14,15 +14,15 @@ pub use crate::expression::{
 };
 pub use crate::field::{
     ColumnDef, ColumnSet, FieldDef, Rule, Supplied, count_columns, has_columns, has_compared,
-    has_key, has_update,
+    has_key, has_update, repeats_column,
 };
 pub use crate::rule::{self, RuleFor};
 pub use crate::select::SelectFields;
 pub use crate::target::{ConflictTarget, TargetDef};
-pub use crate::upsertable::{BindFields, Embeds, Fields, NewerBy, Upsertable};
+pub use crate::upsertable::{BindFields, Embeds, Fields, NewerBy, Upsertable, Upserts};
 pub use crate::value::{
-    AsPlain, AsUnknown, Bind, BindOnAny, Binds, BindsNot, Nullability, Plain, Probe, ValueVisitor,
-    Whole,
+    AsPlain, AsUnknown, Bind, BindOnAny, IsBind, IsNotBind, Nullability, Plain, Probe,
+    ValueVisitor, Whole,
 };
 
 /// A part of a statement that is known only at run time.
@@ -53,11 +53,11 @@ pub use crate::__on_each_backend as on_each_backend;
 macro_rules! __binds_on_any {
     ($ty:ty, $st:ty, $how:ty) => {{
         #[allow(unused_imports)]
-        use $crate::__private::BindsNot as _;
+        use $crate::__private::IsNotBind as _;
 
-        $crate::__private::Binds::<$ty, $st, $how, $crate::__private::Sqlite>::IS
-            || $crate::__private::Binds::<$ty, $st, $how, $crate::__private::Postgres>::IS
-            || $crate::__private::Binds::<$ty, $st, $how, $crate::__private::Mysql>::IS
+        $crate::__private::IsBind::<$ty, $st, $how, $crate::__private::Sqlite>::__UPSERT_IS
+            || $crate::__private::IsBind::<$ty, $st, $how, $crate::__private::Postgres>::__UPSERT_IS
+            || $crate::__private::IsBind::<$ty, $st, $how, $crate::__private::Mysql>::__UPSERT_IS
             || $crate::__private::NO_BACKEND
     }};
 }

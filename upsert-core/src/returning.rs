@@ -154,7 +154,7 @@ pub trait Loads<E, U>: Connection {
 
     #[doc(hidden)]
     fn load_rows(
-        &mut self,
+        conn: &mut Self,
         query: &dyn QueryFragment<Self::Backend>,
     ) -> QueryResult<Vec<(Number, U)>>;
 }
@@ -171,10 +171,10 @@ where
     }
 
     fn load_rows(
-        &mut self,
+        conn: &mut Self,
         query: &dyn QueryFragment<Self::Backend>,
     ) -> QueryResult<Vec<(Number, U)>> {
-        ResultQuery::<C::Backend, (BigInt, E::SqlType)>::new(query).load(self)
+        ResultQuery::<C::Backend, (BigInt, E::SqlType)>::new(query).load(conn)
     }
 }
 

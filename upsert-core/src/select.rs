@@ -25,7 +25,7 @@ use crate::statement::push_insert_into;
 use crate::upsertable::{Upsertable, Upserts};
 
 use UpsertFrom as Builder;
-#[path = "overrides/methods.rs"]
+#[path = "override_methods.rs"]
 mod methods;
 
 /// The SQL types of a model's columns, as a query selects them.

@@ -25,7 +25,10 @@ pub(crate) mod asynchronous;
 pub(crate) mod blocking;
 
 /// A connection to a database on which rows of the model `R` can be upserted, whatever
-/// the database.
+/// the database, with the overrides `O`.
+///
+/// `O` is the list of the types in [`overrides`](crate::overrides) that the call has:
+/// `((), WithSkipUnchanged)` after `skip_unchanged`. Calls without overrides have none.
 ///
 /// ```
 /// use upsert_core::{UpsertConnection, Upsertable};

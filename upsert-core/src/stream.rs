@@ -18,7 +18,7 @@ use crate::trace;
 use crate::upsertable::Upsertable;
 
 use UpsertStream as Builder;
-#[path = "overrides/methods.rs"]
+#[path = "override_methods.rs"]
 mod methods;
 
 /// Rows that cannot be errors, as those of a stream that can.

@@ -52,7 +52,8 @@ pub trait Fields {
     fn supplied(&self, converted: &Self::Converted, first: usize, supplied: &mut Supplied);
 }
 
-/// Are `Inner` and `Tab` one table?
+/// Are `Inner` and `Tab` one table? Implemented for `()`, which rustc shows in one line,
+/// where it would show all of a table's `table!`.
 #[diagnostic::on_unimplemented(
     message = "a struct of the table `{Inner}` cannot be embedded in a model of the table `{Tab}`",
     label = "its fields are columns of `{Inner}`",
@@ -115,8 +116,10 @@ pub trait BindFields<DB: Backend>: Fields<Model = Self> + Sized {
 /// Implemented wherever [`BindFields`] is.
 #[diagnostic::on_unimplemented(
     message = "`{M}` cannot be upserted on `{Self}`",
-    note = "a field's type or an attribute of the model is not for `{Self}`; \
-            `#[diesel(check_for_backend({Self}))]` on the model shows which"
+    note = "a field or an attribute of the model is not for `{Self}`: if no other error says \
+            which, `#[diesel(check_for_backend(..))]` with the path of `{Self}` on the model does",
+    note = "where the connection is a type parameter `C`, the bound to write is \
+            `C: upsert_core::UpsertConnection<{M}>`"
 )]
 pub trait Upserts<M: Fields>: Backend {
     /// See [`BindFields::FromClause`].
@@ -185,8 +188,8 @@ pub struct NewerBy {
 /// Implemented by [`#[derive(Upsertable)]`](derive@crate::Upsertable).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be upserted",
-    note = "consider `#[derive(Upsertable)]` on `{Self}`",
-    note = "a struct with `#[upsert(embedded)]` is a part of a model and not a model"
+    note = "consider `#[derive(Upsertable)]` on the struct, without `#[upsert(embedded)]`, which \
+            makes it a part of a model"
 )]
 pub trait Upsertable: Fields + Sized {
     /// The table's primary key, the conflict target where no field is marked

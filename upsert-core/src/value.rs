@@ -39,9 +39,7 @@ pub trait ValueVisitor<'b, DB: Backend> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be written to a column of the SQL type `{ST}` on `{DB}`",
     label = "the table's column has the SQL type `{ST}`",
-    note = "the field's type has to implement `ToSql<{ST}, {DB}>`",
-    note = "an `Option` with `treat_none_as_default_value = false` needs a column that is \
-            `Nullable`"
+    note = "the field's type has to implement `ToSql<{ST}, {DB}>`"
 )]
 pub trait Bind<ST, How, DB: Backend> {
     #[doc(hidden)]
@@ -51,17 +49,16 @@ pub trait Bind<ST, How, DB: Backend> {
     fn bind<'b, V: ValueVisitor<'b, DB>>(&'b self, plain: Plain<'b>, visitor: V) -> V::Output;
 }
 
-/// A field's type that can be written to a column of the SQL type `ST` on one of
-/// the databases of the crate's features at least, if `IS`.
+/// What the derive asks of each field, for the message: with `true` it holds for every
+/// type. The derive gives `true` where the type can be written to a column of the SQL
+/// type `ST` on one of the databases of the crate's features at least.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be written to a column of the SQL type `{ST}`",
     label = "the table's column has the SQL type `{ST}`",
     note = "the field's type has to implement `ToSql<{ST}, DB>` for a database `DB` of the \
-            crate's features",
-    note = "an `Option` with `treat_none_as_default_value = false` needs a column that is \
-            `Nullable`"
+            crate's features that are enabled, or of `#[diesel(check_for_backend(DB))]`"
 )]
-pub trait BindOnAny<ST, const IS: bool> {
+pub trait BindOnAny<ST, const IS_BIND: bool> {
     #[doc(hidden)]
     const CHECK: () = ();
 }
@@ -69,27 +66,27 @@ pub trait BindOnAny<ST, const IS: bool> {
 #[diagnostic::do_not_recommend]
 impl<T: ?Sized, ST> BindOnAny<ST, true> for T {}
 
-/// Is `T` a [`Bind`]? `Binds::<..>::IS` is the struct's own constant where it is,
-/// and that of [`BindsNot`] elsewhere.
+/// Is `T` a [`Bind`]? `IsBind::<..>::__UPSERT_IS` is the struct's own constant where it is,
+/// and that of [`IsNotBind`] elsewhere.
 #[derive(Debug)]
-pub struct Binds<T: ?Sized, ST, How, DB>(PhantomData<fn(&T, ST, How, DB)>);
+pub struct IsBind<T: ?Sized, ST, How, DB>(PhantomData<fn(&T, ST, How, DB)>);
 
-impl<T, ST, How, DB> Binds<T, ST, How, DB>
+impl<T, ST, How, DB> IsBind<T, ST, How, DB>
 where
     T: Bind<ST, How, DB> + ?Sized,
     DB: Backend,
 {
     /// It is.
-    pub const IS: bool = true;
+    pub const __UPSERT_IS: bool = true;
 }
 
-/// See [`Binds`].
-pub trait BindsNot {
+/// See [`IsBind`].
+pub trait IsNotBind {
     /// It is not.
-    const IS: bool = false;
+    const __UPSERT_IS: bool = false;
 }
 
-impl<T: ?Sized, ST, How, DB> BindsNot for Binds<T, ST, How, DB> {}
+impl<T: ?Sized, ST, How, DB> IsNotBind for IsBind<T, ST, How, DB> {}
 
 /// The whole of a field is bound, an `Option` too: `None` is NULL.
 #[derive(Debug, Clone, Copy)]

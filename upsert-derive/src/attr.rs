@@ -6,7 +6,7 @@
 
 use proc_macro2::Ident;
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Expr, LitStr, Member, Meta, Path, Type};
+use syn::{Attribute, Expr, LitStr, Member, Meta, Path, Type, TypePath};
 
 use crate::ctxt::Ctxt;
 use crate::diag::{self, err};
@@ -63,7 +63,7 @@ pub(crate) struct NamedTarget {
 /// `check_for_backend(..)`: where the fields can be written.
 pub(crate) enum CheckForBackend {
     /// On each of these databases.
-    Backends(Vec<Path>),
+    Backends(Vec<TypePath>),
     /// It is not checked.
     Disabled,
 }
@@ -218,8 +218,7 @@ impl StructAttrs {
                 once.set(&mut self.treat_none_as_default_value, value);
                 Ok(())
             } else {
-                skip_value(input);
-                Ok(())
+                skip_diesel(key, input)
             }
         });
     }
@@ -375,10 +374,20 @@ impl<'a> FieldAttrs<'a> {
                 once.set(&mut self.treat_none_as_default_value, value);
                 Ok(())
             } else {
-                skip_value(input);
-                Ok(())
+                skip_diesel(key, input)
             }
         });
+    }
+}
+
+/// Skips a key that Diesel's own derives read, unless it is a slip.
+fn skip_diesel(key: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
+    match diag::slip_in_diesel(key) {
+        Some(slip) => Err(slip.into()),
+        None => {
+            skip_value(input);
+            Ok(())
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! the field or the attribute at fault, and not only the call.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{ToTokens, quote_spanned};
 use syn::spanned::Spanned;
 
 use crate::ast::{Column, Container, Field, Kind};
@@ -11,12 +11,13 @@ use crate::bound::{self, is_whole};
 use crate::paths::{Paths, site};
 use crate::{tokens, ty};
 
-/// Items beside the impls.
+/// A constant beside the impls: all in one, so that rustc shows a path that it
+/// cannot find once.
 pub(crate) fn checks(container: &Container<'_>, paths: &Paths<'_>) -> TokenStream {
     let fields = container.fields.iter();
     let fields = fields.filter_map(|field| check_field(container, field, paths));
     let target = check_target(container, paths);
-    quote!(#(#fields)* #target)
+    quote_spanned!(site()=> const _: &[()] = &[#(#fields)* #(#target)*];)
 }
 
 /// The databases of `check_for_backend`, or `None` where one of those of the
@@ -54,7 +55,7 @@ fn check_embedded(
     // Rustc shows what is the user's without the derive.
     let unit = quote_spanned!(field.original.ty.span()=> ());
     quote_spanned! {span=>
-        const _: () = <#unit as #p::Embeds<<#ty as #p::Fields>::Table, #table::table>>::CHECK;
+        <#unit as #p::Embeds<<#ty as #p::Fields>::Table, #table::table>>::CHECK,
     }
 }
 
@@ -72,11 +73,10 @@ fn check_column(
     match backends(container) {
         Some(CheckForBackend::Disabled) => TokenStream::new(),
         Some(CheckForBackend::Backends(backends)) => quote_spanned! {span=>
-            #(const _: () = <#ty as #p::Bind<#st, #how, #backends>>::CHECK;)*
+            #(<#ty as #p::Bind<#st, #how, #backends>>::CHECK,)*
         },
         None => quote_spanned! {span=>
-            const _: () =
-                <#ty as #p::BindOnAny<#st, { #p::binds_on_any!(#ty, #st, #how) }>>::CHECK;
+            <#ty as #p::BindOnAny<#st, { #p::binds_on_any!(#ty, #st, #how) }>>::CHECK,
         },
     }
 }
@@ -123,24 +123,22 @@ pub(crate) fn target_kinds(attrs: &StructAttrs) -> impl Iterator<Item = (&'stati
     kinds.filter_map(|(supports, key)| Some((supports, key?)))
 }
 
-fn check_target(container: &Container<'_>, paths: &Paths<'_>) -> TokenStream {
-    let kinds = target_kinds(&container.attrs).map(|(supports, key)| {
+fn check_target<'a>(
+    container: &'a Container<'_>,
+    paths: &'a Paths<'_>,
+) -> impl Iterator<Item = TokenStream> + use<'a> {
+    target_kinds(&container.attrs).map(|(supports, key)| {
         let span = Span::mixed_site().located_at(key.span());
         let p = paths.private(span);
         let supports = Ident::new(supports, span);
-        let check = |backend: &TokenStream| {
-            quote_spanned!(span=> const _: () = <#backend as #p::#supports>::CHECK;)
-        };
         match backends(container) {
             Some(CheckForBackend::Disabled) => TokenStream::new(),
             Some(CheckForBackend::Backends(backends)) => {
                 let backends = backends.iter();
                 let backends = backends.map(|it| tokens::located_at(it.to_token_stream(), span));
-                backends.map(|it| check(&it)).collect()
+                quote_spanned!(span=> #(<#backends as #p::#supports>::CHECK,)*)
             }
-            None => check(&quote_spanned!(span=> #p::MostCapable)),
+            None => quote_spanned!(span=> <#p::MostCapable as #p::#supports>::CHECK,),
         }
-    });
-    let kinds: TokenStream = kinds.collect();
-    quote_spanned!(site()=> #kinds)
+    })
 }

@@ -10,6 +10,7 @@ use crate::ast::{Column, Container, Field, Kind, NoneMeans};
 use crate::backend;
 use crate::expression::Expressions;
 use crate::paths::Paths;
+use crate::row;
 use crate::ty::{self, Shape};
 
 /// The where-clause of `Fields` and `Upsertable`.
@@ -49,9 +50,16 @@ pub(crate) fn for_bind_fields(
             Kind::Embedded => {
                 let p = paths.private(span);
                 let (_, inner) = ty::peel_references(&field.original.ty);
-                predicates.add(quote_spanned! {span=>
-                    #inner: #p::BindFields<#db>
-                });
+                if row::is_known(container, field) {
+                    predicates.add(quote_spanned!(span=> #inner: #p::BindFields<#db>));
+                } else {
+                    predicates.add(quote_spanned! {span=>
+                        #inner: #p::Fields<Table = #table::table>
+                    });
+                    predicates.add(quote_spanned! {span=>
+                        #db: #p::Upserts<<#inner as #p::Fields>::Model>
+                    });
+                }
             }
             Kind::Column(column) => {
                 let ty = bound_ty(field);

@@ -70,6 +70,7 @@ fn with_embedded(container: &Container<'_>, paths: &Paths<'_>) -> Vec<TokenStrea
         asserts.extend(primary_key_updates(container, paths));
         asserts.extend(primary_key_guard(container, paths));
     }
+    asserts.push(repeated_column(container, paths));
     asserts
 }
 
@@ -108,6 +109,23 @@ fn without_parameters(container: &Container<'_>) -> Option<TokenStream> {
     (!is_generic).then(|| quote_spanned!(site()=> #name<#(#lifetimes),*>))
 }
 
+/// No embedded struct has a column that the model or another one has.
+fn repeated_column(container: &Container<'_>, paths: &Paths<'_>) -> TokenStream {
+    let name = &container.original.ident;
+    let repeats = of_fields(paths, "repeats_column");
+    let message = format!(
+        "a column is written twice, by `{name}` and by a struct that it embeds\n\
+         help: remove the field from one of them, or mark it `{}`",
+        symbol::SKIP_INSERTION.form,
+    );
+    assert_that(
+        paths,
+        name.span(),
+        &quote_spanned!(site()=> !#repeats),
+        &message,
+    )
+}
+
 /// Without `#[conflict_key]`, the model has the columns of the primary key.
 fn target(container: &Container<'_>, paths: &Paths<'_>) -> TokenStream {
     let name = &container.original.ident;
@@ -121,8 +139,10 @@ fn target(container: &Container<'_>, paths: &Paths<'_>) -> TokenStream {
     let message = format!(
         "`{name}` has no conflict target\n\
          note: the database needs one unique index to decide whether a row already exists\n\
-         help: mark the fields of that index with `{}`, or add those of the primary key",
+         help: mark the fields of that index with `{}`, or add those of the primary key; where \
+         other models embed `{name}`, write `{}`",
         symbol::CONFLICT_KEY.form,
+        symbol::EMBEDDED.form,
     );
     assert_that(paths, name.span(), &condition, &message)
 }
@@ -299,7 +319,7 @@ pub(crate) fn rules(container: &Container<'_>, paths: &Paths<'_>) -> TokenStream
         let span = site().located_at(span);
         let p = paths.private(span);
         let rule = Ident::new(rule, span);
-        let st = paths.sql_type_at(span, column);
+        let st = paths.sql_type_at(column.span(), column);
         quote_spanned! {span=>
             const _: #p::Rule = <#p::rule::#rule as #p::rule::RuleFor<#st>>::RULE;
         }

@@ -75,6 +75,28 @@ pub(crate) fn unknown(key: &Ident, place: Place, what: (&str, &str)) -> Diag {
     })
 }
 
+/// A key of `#[diesel(..)]` that is meant for this derive, but is none that it reads
+/// there.
+pub(crate) fn slip_in_diesel(key: &Ident) -> Option<Diag> {
+    let written = key.unraw().to_string();
+    if symbol::OF_OTHER_DERIVES.contains(&&*written) {
+        return None;
+    }
+    let own = [
+        Place::FieldAttribute,
+        Place::StructAttribute,
+        Place::UpsertKey,
+    ];
+    let mut own = own.into_iter().flat_map(symbol::at);
+    let unknown = err(key, format!("unknown `diesel` key `{key}`"));
+    if let Some(symbol) = own.find(|it| written == it.name) {
+        return Some(unknown.help(format!("write `{}`", symbol.form)));
+    }
+    let names = symbol::at(Place::DieselKey).map(|it| it.name);
+    let meant = nearest(&written, names)?;
+    Some(unknown.help(format!("did you mean `{meant}`?")))
+}
+
 /// The rule that other systems call `word`.
 fn same_meaning(word: &str, place: Place) -> Option<&'static str> {
     if place != Place::ConflictRule {

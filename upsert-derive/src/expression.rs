@@ -108,10 +108,9 @@ impl<'a> Expressions<'a> {
         let fields = self.container.fields.iter().zip(positions);
         let embedded = fields.filter(|(field, _)| matches!(field.kind, Kind::Embedded));
         let statements = embedded.map(|(field, position)| {
-            let p = paths.private(field.span);
-            let inner = row::embedded_ty(field);
+            let binds = row::embedded_binds(self.container, field, paths, db);
             quote_spanned! {field.span=>
-                <#inner as #p::BindFields<#db>>::expressions(#position, __upsert_into);
+                #binds::expressions(#position, __upsert_into);
             }
         });
         statements.collect()

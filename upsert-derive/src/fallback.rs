@@ -7,7 +7,7 @@ use quote::{ToTokens, quote_spanned};
 use crate::ast::Container;
 use crate::expand::{database, in_const, with_db};
 use crate::paths::{Paths, site};
-use crate::{target, tokens};
+use crate::{hint, target, tokens};
 
 /// The errors, and the impls.
 pub(crate) fn expand(container: &Container<'_>, errors: &syn::Error) -> TokenStream {
@@ -27,7 +27,10 @@ pub(crate) fn expand(container: &Container<'_>, errors: &syn::Error) -> TokenStr
     let named_targets = target::functions(container, &paths);
     let table = &container.table;
     let upsert_from = upsert_from(container, &paths);
+    let hints = hint::imports(container, &paths);
     let stubs = in_const(&quote_spanned! {site()=>
+        #hints
+
         #[automatically_derived]
         impl #impl_generics #p::Fields for #name #ty_generics #where_clause {
             // The columns in the uses are those of the right table. Where there

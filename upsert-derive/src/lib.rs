@@ -96,22 +96,24 @@
 //!             }
 //!         }
 //!     }
-//!     const _: () = <String as BindOnAny<
-//!         <products::sku as diesel::Expression>::SqlType,
-//!         {
-//!             binds_on_any!(
-//!                 String, < products::sku as diesel::Expression > ::SqlType, Whole
-//!             )
-//!         },
-//!     >>::CHECK;
-//!     const _: () = <String as BindOnAny<
-//!         <products::name as diesel::Expression>::SqlType,
-//!         {
-//!             binds_on_any!(
-//!                 String, < products::name as diesel::Expression > ::SqlType, Whole
-//!             )
-//!         },
-//!     >>::CHECK;
+//!     const _: &[()] = &[
+//!         <String as BindOnAny<
+//!             <products::sku as diesel::Expression>::SqlType,
+//!             {
+//!                 binds_on_any!(
+//!                     String, < products::sku as diesel::Expression > ::SqlType, Whole
+//!                 )
+//!             },
+//!         >>::CHECK,
+//!         <String as BindOnAny<
+//!             <products::name as diesel::Expression>::SqlType,
+//!             {
+//!                 binds_on_any!(
+//!                     String, < products::name as diesel::Expression > ::SqlType, Whole
+//!                 )
+//!             },
+//!         >>::CHECK,
+//!     ];
 //!     #[automatically_derived]
 //!     impl Upsertable for Product {
 //!         const PRIMARY_KEY: &'static [&'static core::primitive::str] = <<products::table as diesel::Table>::PrimaryKey as ConflictTarget<
@@ -289,7 +291,7 @@ mod visit;
 /// ```text
 /// error[E0080]: evaluation panicked: `Product` has no conflict target
 ///               note: the database needs one unique index to decide whether a row already exists
-///               help: mark the fields of that index with `#[conflict_key]`, or add those of the primary key
+///               help: mark the fields of that index with `#[conflict_key]`, or add those of the primary key; where other models embed `Product`, write `#[upsert(embedded)]`
 ///   --> src/main.rs:12:8
 ///    |
 /// 10 | #[derive(Upsertable)]

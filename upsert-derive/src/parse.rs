@@ -6,7 +6,9 @@ use proc_macro2::{Ident, Span, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Expr, Lit, LitBool, LitStr, Meta, Path, Token, Type, parenthesized, token};
+use syn::{
+    Attribute, Expr, Lit, LitBool, LitStr, Meta, Token, Type, TypePath, parenthesized, token,
+};
 
 use crate::attr::{CheckForBackend, Keyed};
 use crate::ctxt::Ctxt;
@@ -239,8 +241,8 @@ pub(crate) fn check_for_backend(
             let is_disabled = content.parse::<LitBool>()?.value;
             return Ok(is_disabled.then_some(CheckForBackend::Disabled));
         }
-        let backends = content.parse_terminated(Path::parse_mod_style, Token![,])?;
-        let backends: Vec<Path> = backends.into_iter().collect();
+        let backends = content.parse_terminated(TypePath::parse, Token![,])?;
+        let backends: Vec<TypePath> = backends.into_iter().collect();
         Ok((!backends.is_empty()).then_some(CheckForBackend::Backends(backends)))
     };
     match read() {

@@ -57,6 +57,44 @@ pub(crate) fn embedded_value(field: &Field<'_>, receiver: &Ident) -> TokenStream
     quote_spanned!(span=> &#(#stars)*#receiver.#member)
 }
 
+/// Is the type of an `embed` field known here, so that it is checked by itself? A type
+/// parameter may stand for a reference, which is no model.
+pub(crate) fn is_known(container: &Container<'_>, field: &Field<'_>) -> bool {
+    let ty = &field.original.ty;
+    !ty::mentions_parameter(ty, &container.original.generics) && ty::without_lifetimes(ty).is_some()
+}
+
+/// An embedded struct, whose methods are where [`embedded_binds`] says.
+pub(crate) fn embedded_model(
+    container: &Container<'_>,
+    field: &Field<'_>,
+    paths: &Paths<'_>,
+) -> TokenStream {
+    let value = embedded_value(field, &Ident::new("self", field.span));
+    if is_known(container, field) {
+        return value;
+    }
+    let p = paths.private(field.span);
+    let inner = embedded_ty(field);
+    quote_spanned!(field.span=> <#inner as #p::Fields>::as_model(#value))
+}
+
+/// Where the methods of `BindFields` are for an embedded struct.
+pub(crate) fn embedded_binds(
+    container: &Container<'_>,
+    field: &Field<'_>,
+    paths: &Paths<'_>,
+    db: &Ident,
+) -> TokenStream {
+    let p = paths.private(field.span);
+    let inner = embedded_ty(field);
+    if is_known(container, field) {
+        quote_spanned!(field.span=> <#inner as #p::BindFields<#db>>)
+    } else {
+        quote_spanned!(field.span=> <#db as #p::Upserts<<#inner as #p::Fields>::Model>>)
+    }
+}
+
 /// A constant expression.
 pub(crate) fn embedded_count(field: &Field<'_>, paths: &Paths<'_>) -> TokenStream {
     let p = paths.private(field.span);

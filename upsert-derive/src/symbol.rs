@@ -125,5 +125,25 @@ symbols! {
         as "#[diesel(treat_none_as_default_value = true)]";
 }
 
+/// The keys of `#[diesel(..)]` that only Diesel's own derives read, in 2.3.
+pub(crate) const OF_OTHER_DERIVES: &[&str] = &[
+    "aggregate",
+    "base_query",
+    "base_query_type",
+    "belongs_to",
+    "deserialize_as",
+    "foreign_derive",
+    "mysql_type",
+    "not_sized",
+    "postgres_type",
+    "primary_key",
+    "select_expression",
+    "select_expression_type",
+    "skip_update",
+    "sql_type",
+    "sqlite_type",
+    "treat_none_as_null",
+];
+
 /// `#[diesel(..)]`, read beside Diesel's own derives.
 pub(crate) const DIESEL: &str = "diesel";

@@ -68,7 +68,9 @@ pub(crate) fn without_lifetimes(ty: &Type) -> Option<TokenStream> {
     let tokens = ty.to_token_stream();
     let binds = |ident: &Ident| ident == "for" || ident == "Self";
     let is_bound = find_ident(tokens.clone(), &binds).is_some();
-    (!is_bound).then(|| with_static(tokens))
+    // A macro may take a lifetime by its name.
+    let is_macro = tokens.to_string().contains('!');
+    (!is_bound && !is_macro).then(|| with_static(tokens))
 }
 
 fn with_static(tokens: TokenStream) -> TokenStream {

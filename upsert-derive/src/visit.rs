@@ -41,7 +41,7 @@ pub(crate) fn body(
             Kind::Skipped => {}
             Kind::Embedded => {
                 rest = rest.after_columns(&mut run);
-                rest = rest.after_embedded(field, slot, paths, db);
+                rest = rest.after_embedded(container, field, slot, paths, db);
             }
             Kind::Column(column) => {
                 let bind = binds.trait_for(container, field, column, paths, db);
@@ -80,21 +80,21 @@ impl Rest {
     /// With the columns of an embedded struct before it.
     fn after_embedded(
         self,
+        container: &Container<'_>,
         field: &Field<'_>,
         slot: &Index,
         paths: &Paths<'_>,
         db: &Ident,
     ) -> Self {
-        let p = paths.private(field.span);
-        let inner = row::embedded_ty(field);
-        let value = row::embedded_value(field, &Ident::new("self", field.span));
+        let value = row::embedded_model(container, field, paths);
+        let binds = row::embedded_binds(container, field, paths, db);
         let count = row::embedded_count(field, paths);
         let count = quote_spanned!(field.span=> const { #count });
         let rest = self.past(&count);
         Self {
             tokens: quote_spanned! {field.span=>
                 if __upsert_position < #count {
-                    <#inner as #p::BindFields<#db>>::visit(
+                    #binds::visit(
                         #value,
                         &__upsert_converted.#slot,
                         __upsert_position,

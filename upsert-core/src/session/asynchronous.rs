@@ -302,7 +302,7 @@ where
         session: &mut AsyncSession<'_, C>,
     ) -> impl Future<Output = QueryResult<Vec<(Number, U)>>> {
         session.is_used = true;
-        Statement::<C, _>::new(session.conn.load_rows(query))
+        Statement::<C, _>::new(C::load_rows(session.conn, query))
     }
 }
 

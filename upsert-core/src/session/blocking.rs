@@ -265,7 +265,7 @@ where
         query: &dyn QueryFragment<C::Backend>,
         session: &mut BlockingSession<'_, C>,
     ) -> impl Future<Output = QueryResult<Vec<(Number, U)>>> {
-        ready(session.conn.load_rows(query))
+        ready(C::load_rows(session.conn, query))
     }
 }
 

@@ -62,7 +62,7 @@ fn unknown_diesel_keys_are_skipped() {
     let expanded = expand_valid(
         "#[diesel(check_for_backend(Pg, Sqlite), primary_key(a, b), future, future = x::<A, B>(c))]
          #[diesel(base_query = a.filter(b < c, d), sql_type = Foo<A, B>, table_name = shop)]
-         #[diesel(base_query = |a, b| a, embed)]
+         #[diesel(base_query = |a, b| a, future)]
          #[upsert(update_all)]
          struct Product {
             #[diesel(select_expression = a.eq(b), deserialize_as = Map<A, B>, column_name = c1)]

@@ -526,7 +526,13 @@ fn all_faults_are_reported_once() {
     for (source, expected) in ASSERTED {
         let expanded = expand(source);
         assert_eq!(errors(expanded.clone()), [""; 0], "{source}");
-        assert_eq!(first_lines(&assertions(expanded)), *expected, "{source}");
+        let mut asserted = assertions(expanded);
+        // Every model with an embedded struct has this one, and it is the last.
+        if source.contains("embed") && !source.contains("embedded") {
+            let last = asserted.pop().expect("an assertion");
+            assert!(last.starts_with("a column is written twice"), "{last}");
+        }
+        assert_eq!(first_lines(&asserted), *expected, "{source}");
     }
 }
 

@@ -4,7 +4,7 @@
 //! `with(next)`.
 
 use super::Builder;
-use crate::expression::{ConditionOn, ValueOf};
+use crate::expression::{Condition, OnTable, ValueOf};
 use crate::field::{ColumnDef, Rule};
 use crate::overrides::{
     ColumnOf, WithDoNothing, WithExpression, WithGuard, WithRule, WithSkipUnchanged,
@@ -68,7 +68,7 @@ impl<'f, S, R: Upsertable, O, M> Builder<'f, S, R, O, M> {
     /// # Errors
     ///
     /// The call fails if the predicate has a parameter.
-    pub fn filter_target<P: ConditionOn<R::Table>>(
+    pub fn filter_target<P: Condition + OnTable<R::Table>>(
         self,
         predicate: P,
     ) -> Builder<'f, S, R, (O, FilterTarget<P>), M> {
@@ -163,7 +163,7 @@ impl<'f, S, R: Upsertable, O, M> Builder<'f, S, R, O, M> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn update_if<P: ConditionOn<R::Table>>(
+    pub fn update_if<P: Condition + OnTable<R::Table>>(
         self,
         condition: P,
     ) -> Builder<'f, S, R, (O, WithGuard<P>), M> {
