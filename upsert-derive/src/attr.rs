@@ -382,13 +382,11 @@ impl<'a> FieldAttrs<'a> {
 
 /// Skips a key that Diesel's own derives read, unless it is a slip.
 fn skip_diesel(key: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
-    match diag::slip_in_diesel(key) {
-        Some(slip) => Err(slip.into()),
-        None => {
-            skip_value(input);
-            Ok(())
-        }
+    if let Some(slip) = diag::slip_in_diesel(key) {
+        return Err(slip.into());
     }
+    skip_value(input);
+    Ok(())
 }
 
 /// `set(column = EXPR, ..)`.
