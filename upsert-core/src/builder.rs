@@ -5,6 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use crate::batch::{Batch, ModelBatch};
+use crate::connection::{OutcomeConnection, UpsertConnection};
 use crate::dialect::Dialect;
 use crate::engine::{self, results};
 use crate::error::{Error, Result, refuse};
@@ -18,7 +19,6 @@ use crate::returning::{
 };
 use crate::session::blocking::BlockingSession;
 use crate::session::now;
-use crate::session::{OutcomeConnection, UpsertConnection};
 use crate::sql::sql_of;
 use crate::statement::UpsertStatement;
 use crate::upsertable::{Upsertable, Upserts};

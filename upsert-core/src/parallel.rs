@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use crate::batch::{Batch, Part};
 use crate::builder::{Options, Prepared, Upsert};
+use crate::connection::UpsertConnection;
 use crate::engine;
 use crate::error::{Error, Result, refuse};
 use crate::progress::Progress;
-use crate::session::UpsertConnection;
 use crate::session::blocking::BlockingSession;
 use crate::session::{Session, now};
 use crate::trace;

@@ -14,10 +14,10 @@ use diesel::result::{Error as DieselError, QueryResult};
 use diesel::sql_types::BigInt;
 
 use crate::builder::{Blocking, Upsert};
+use crate::connection::OutcomeConnection;
 use crate::dialect::{Dialect, Outcomes};
 use crate::error::{Error, Result, refuse};
 use crate::outcome::{Action, Change};
-use crate::session::OutcomeConnection;
 use crate::statement::ResultQuery;
 use crate::upsertable::Upsertable;
 

@@ -10,13 +10,13 @@ use diesel::result::QueryResult;
 #[cfg(feature = "async")]
 use crate::asynchronous::{self, Asynchronous};
 use crate::builder::Blocking;
+use crate::connection::UpsertConnection;
 use crate::dialect::{ConflictClause, Dialect};
 use crate::engine;
 use crate::error::{Error, Result};
 use crate::field::Supplied;
 use crate::model::Model;
 use crate::overrides::{Overriding, Writes};
-use crate::session::UpsertConnection;
 #[cfg(feature = "async")]
 use crate::session::asynchronous::AsyncSession;
 use crate::session::blocking::BlockingSession;

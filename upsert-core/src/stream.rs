@@ -6,12 +6,12 @@ use std::iter;
 use std::marker::PhantomData;
 
 use crate::builder::{Blocking, Options, Strategy};
+use crate::connection::UpsertConnection;
 use crate::engine::stream::{self, LocalSource};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::overrides::Overriding;
 use crate::progress::Progress;
-use crate::session::UpsertConnection;
 use crate::session::blocking::BlockingSession;
 use crate::session::now;
 use crate::trace;

@@ -6,11 +6,11 @@ use diesel::backend::Backend;
 use diesel::query_builder::QueryFragment;
 
 use crate::builder::Upsert;
+use crate::connection::UpsertConnection;
 use crate::error::{Error, Result};
 use crate::expression::Expressions;
 use crate::field::{FieldDef, Supplied};
 use crate::select::{Selects, UpsertFrom};
-use crate::session::UpsertConnection;
 use crate::stream::UpsertStream;
 use crate::target::TargetDef;
 use crate::value::ValueVisitor;

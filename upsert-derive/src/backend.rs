@@ -32,10 +32,7 @@ fn check_field(
     field: &Field<'_>,
     paths: &Paths<'_>,
 ) -> Option<TokenStream> {
-    if ty::mentions_parameter(field.written_ty(), &container.original.generics) {
-        return None;
-    }
-    let ty = ty::without_lifetimes(bound::bound_ty(field))?;
+    let ty = ty::known(bound::bound_ty(field), &container.original.generics)?;
     match &field.kind {
         Kind::Skipped => None,
         Kind::Embedded => Some(check_embedded(container, field, &ty, paths)),

@@ -319,7 +319,7 @@ pub(crate) fn rules(container: &Container<'_>, paths: &Paths<'_>) -> TokenStream
         let span = site().located_at(span);
         let p = paths.private(span);
         let rule = Ident::new(rule, span);
-        let st = paths.sql_type_at(column.span(), column);
+        let st = paths.sql_type_of(column);
         quote_spanned! {span=>
             const _: #p::Rule = <#p::rule::#rule as #p::rule::RuleFor<#st>>::RULE;
         }

@@ -256,12 +256,9 @@ impl Expression<'_> {
         };
         // Among the user's own tokens, rustc does not show the derive too.
         let among = self.expr.span();
+        let private = paths.private_among(among);
         let check = Ident::new(check, among);
-        let check = {
-            let p = paths.private_among(among);
-            quote_spanned!(among=> #p::#check)
-        };
-        let typed = quote_spanned!(among=> #check::<#of, _>(#expr));
+        let typed = quote_spanned!(among=> #private::#check::<#of, _>(#expr));
         quote_spanned! {span=>
             (&&#p::Written::<__UpsertBackend, _>::new(#typed)).__upsert_fragment()
         }

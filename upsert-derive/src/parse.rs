@@ -181,13 +181,14 @@ pub(crate) fn value_with<T>(
             input.advance_to(&fork);
             Ok(value)
         }
-        _ => {
-            let what = format!("cannot read the value of `{key}`");
-            Err(err(key, what)
-                .help(format!("write `{}`", symbol.form))
-                .into())
-        }
+        _ => Err(unreadable(key, symbol)),
     }
+}
+
+fn unreadable(key: &Ident, symbol: Symbol) -> syn::Error {
+    let what = format!("cannot read the value of `{key}`");
+    let help = format!("write `{}`", symbol.form);
+    err(key, what).help(help).into()
 }
 
 /// `= EXPR`. What is wrong in it is told where it is wrong.
@@ -232,32 +233,27 @@ pub(crate) fn check_for_backend(
     input: ParseStream<'_>,
 ) -> syn::Result<CheckForBackend> {
     let fork = input.fork();
-    let read = || {
-        let content;
-        parenthesized!(content in fork);
-        if content.peek(kw::disable) && content.peek2(Token![=]) {
-            content.parse::<kw::disable>()?;
-            content.parse::<Token![=]>()?;
-            let is_disabled = content.parse::<LitBool>()?.value;
-            return Ok(is_disabled.then_some(CheckForBackend::Disabled));
-        }
-        let backends = content.parse_terminated(TypePath::parse, Token![,])?;
-        let backends: Vec<TypePath> = backends.into_iter().collect();
-        Ok((!backends.is_empty()).then_some(CheckForBackend::Backends(backends)))
-    };
-    match read() {
-        syn::Result::Ok(Some(value)) if is_at_end(&fork) => {
+    match backends(&fork) {
+        Ok(Some(value)) if is_at_end(&fork) => {
             input.advance_to(&fork);
             Ok(value)
         }
-        _ => {
-            let what = format!("cannot read the value of `{key}`");
-            let symbol = symbol::CHECK_FOR_BACKEND;
-            Err(err(key, what)
-                .help(format!("write `{}`", symbol.form))
-                .into())
-        }
+        _ => Err(unreadable(key, symbol::CHECK_FOR_BACKEND)),
     }
+}
+
+fn backends(input: ParseStream<'_>) -> syn::Result<Option<CheckForBackend>> {
+    let content;
+    parenthesized!(content in input);
+    if content.peek(kw::disable) && content.peek2(Token![=]) {
+        content.parse::<kw::disable>()?;
+        content.parse::<Token![=]>()?;
+        let is_disabled = content.parse::<LitBool>()?.value;
+        return Ok(is_disabled.then_some(CheckForBackend::Disabled));
+    }
+    let backends = content.parse_terminated(TypePath::parse, Token![,])?;
+    let backends: Vec<TypePath> = backends.into_iter().collect();
+    Ok((!backends.is_empty()).then_some(CheckForBackend::Backends(backends)))
 }
 
 /// An identifier or a string, as Diesel takes it.

@@ -64,7 +64,9 @@ impl<'a> Paths<'a> {
         quote_spanned!(field.span=> <#column as #p::diesel::Expression>::SqlType)
     }
 
-    pub(crate) fn sql_type_at(&self, span: Span, column: &Ident) -> TokenStream {
+    /// The same, shown at the column.
+    pub(crate) fn sql_type_of(&self, column: &Ident) -> TokenStream {
+        let span = column.span();
         let p = self.private(span);
         let column = self.column_at(span, column);
         quote_spanned!(span=> <#column as #p::diesel::Expression>::SqlType)

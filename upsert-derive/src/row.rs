@@ -60,8 +60,7 @@ pub(crate) fn embedded_value(field: &Field<'_>, receiver: &Ident) -> TokenStream
 /// Is the type of an `embed` field known here, so that it is checked by itself? A type
 /// parameter may stand for a reference, which is no model.
 pub(crate) fn is_known(container: &Container<'_>, field: &Field<'_>) -> bool {
-    let ty = &field.original.ty;
-    !ty::mentions_parameter(ty, &container.original.generics) && ty::without_lifetimes(ty).is_some()
+    ty::known(&field.original.ty, &container.original.generics).is_some()
 }
 
 /// An embedded struct, whose methods are where [`embedded_binds`] says.

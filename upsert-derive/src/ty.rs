@@ -63,8 +63,12 @@ pub(crate) fn mentions_parameter(ty: &Type, generics: &Generics) -> bool {
     find_ident(ty.to_token_stream(), &|ident| parameters.contains(&ident)).is_some()
 }
 
-/// The type with `'static` for its lifetimes; `None` where that is another type.
-pub(crate) fn without_lifetimes(ty: &Type) -> Option<TokenStream> {
+/// The type with `'static` for its lifetimes, as it can be named beside the impls;
+/// `None` where it has a parameter, or that is another type.
+pub(crate) fn known(ty: &Type, generics: &Generics) -> Option<TokenStream> {
+    if mentions_parameter(ty, generics) {
+        return None;
+    }
     let tokens = ty.to_token_stream();
     let binds = |ident: &Ident| ident == "for" || ident == "Self";
     let is_bound = find_ident(tokens.clone(), &binds).is_some();
