@@ -4,24 +4,32 @@
 mod atomicity;
 mod calls;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
+mod commits;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 mod deadlocks;
 mod duplicates;
 mod errors;
 mod explain;
 mod large;
 mod none;
+mod on_error;
 mod outcome;
 mod outcome_hazards;
 mod outcome_property;
 mod parallel;
 mod property;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod proxy;
 mod regression;
+mod retry;
 mod rule_regression;
 mod rules;
 mod scenarios;
 mod shapes;
 mod streams;
 mod support;
+mod tokens;
+mod verify;
 
 mod asynchronous {
     pub(crate) mod api;

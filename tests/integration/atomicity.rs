@@ -3,7 +3,7 @@
 use diesel::connection::{SimpleConnection, TransactionManager};
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
-use upsert_core::Error;
+use upsert_core::{Contention, Error};
 
 use crate::api::{Upsertable, upsert, wait};
 use crate::support::{Recorder, on_every_database};
@@ -280,7 +280,7 @@ fn a_locked_sqlite_database_leaves_the_connection_as_it_was() {
 
     other.batch_execute("BEGIN IMMEDIATE").unwrap();
     let error = wait(upsert(&accounts).chunk_size(3).execute(conn)).unwrap_err();
-    assert!(matches!(error, Error::Connection(_)), "{error:?}");
+    assert!(matches!(error, Error::Contention { .. }), "{error:?}");
     other.batch_execute("COMMIT").unwrap();
     // The reason is to be found, however the transaction was ended.
     let status = <Conn as Connection>::TransactionManager::transaction_manager_status_mut(conn);
@@ -313,7 +313,11 @@ fn a_locked_sqlite_database_says_that_it_is_locked() {
     other.batch_execute("BEGIN IMMEDIATE").unwrap();
     let error = wait(upsert(&accounts).chunk_size(3).execute(conn)).unwrap_err();
     match error {
-        Error::Connection(DieselError::DatabaseError(_, info)) => {
+        Error::Contention {
+            contention: Contention::Busy,
+            source: DieselError::DatabaseError(_, info),
+            ..
+        } => {
             assert_eq!(info.message(), "database is locked");
         }
         error => panic!("{error:?}"),

@@ -4,6 +4,8 @@ mod airports;
 mod api;
 mod atomicity;
 mod calls;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod commits;
 mod connections;
 #[cfg(feature = "postgres")]
 mod copy;
@@ -15,13 +17,17 @@ mod explain;
 mod import;
 mod large;
 mod none;
+mod on_error;
 mod outcome;
 mod outcome_hazards;
 mod outcome_property;
 mod panics;
 mod parallel;
 mod property;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod proxy;
 mod regression;
+mod retry;
 mod rule_regression;
 mod rule_sql;
 mod rules;
@@ -32,3 +38,5 @@ mod sql_text;
 mod statements;
 mod streams;
 mod support;
+mod tokens;
+mod verify;

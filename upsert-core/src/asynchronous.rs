@@ -115,7 +115,7 @@ use futures_util::{Stream, StreamExt, TryStreamExt};
 
 use crate::batch::{Batch, ModelBatch, Part};
 use crate::builder::{Options, Prepared};
-use crate::dialect::{Dialect, Outcomes};
+use crate::dialect::{Catalog, Dialect, Outcomes};
 use crate::engine::stream::{self, Source};
 use crate::engine::{self, results};
 use crate::error::{Error, Result};
@@ -131,6 +131,7 @@ use crate::session::asynchronous::AsyncSession;
 use crate::statement::ResultQuery;
 use crate::trace;
 use crate::upsertable::{Fields, Upserts};
+use crate::verify::Verification;
 
 pub use upsert_derive::Upsertable;
 
@@ -254,6 +255,38 @@ pub trait Upsertable: crate::Upsertable {
         call.execute(conn)
     }
 
+    /// Asks the database whether the model fits its table, and says what does not.
+    ///
+    /// The same as [`verify`](crate::Upsertable::verify) on a blocking connection.
+    ///
+    /// ```
+    /// # include!("doctest_setup_async.rs");
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mut conn = connection().await;
+    /// Product::verify(&mut conn).await?.assert_ok();
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// An [`Error`] of the connection, or [`Refused`](Error::Refused) if the model cannot be
+    /// written as SQL.
+    fn verify<C>(conn: &mut C) -> impl Future<Output = Result<Verification>> + Send
+    where
+        C: OutcomeConnection<Self, Backend: Catalog>,
+    {
+        let model = Model::of::<Self>(Overriding::of(()));
+        async {
+            let model = model?;
+            let mut session = AsyncSession::of(conn).map_err(Error::Connection)?;
+            let found = engine::verify(&mut session, model).await;
+            session.leave();
+            found
+        }
+    }
+
     /// Inserts this row, or updates the one that has its conflict key.
     ///
     /// The same as [`upsert`](crate::Upsertable::upsert).
@@ -357,6 +390,7 @@ where
         let model = Model::of::<R>(Overriding::<'f>::of(self.overrides));
         async move {
             let model = model?;
+            self.options.check_token(|| model.plain_table())?;
             let mut session = AsyncSession::of(conn).map_err(Error::Connection)?;
             let rows = pin!(self.rows);
             let mut source = SharedSource(rows);
@@ -519,6 +553,7 @@ where
                 mut options,
             } = prepared?;
             let batch: &(dyn Batch<C::Backend> + Send + Sync) = &batch;
+            options.check_for("execute_parallel", || model.plain_table())?;
             let count = connections.len();
             let span = &trace::parallel(&model.table, batch.len());
             for conn in &mut *connections {
@@ -607,9 +642,10 @@ where
             let Some(mut call) = prepared? else {
                 return Ok(Vec::new());
             };
+            let (model, options) = (&call.model, &mut call.options);
+            options.check_for("outcome` and `returning", || model.plain_table())?;
             let mut session = AsyncSession::of(conn).map_err(Error::Connection)?;
             let batch: &(dyn Batch<C::Backend> + Send + Sync) = &call.batch;
-            let (model, options) = (&call.model, &mut call.options);
             let returned = Returned::<Asynchronous, C, E, U>::new(&returning);
             let slots = results::run(&mut session, batch, model, options, &returned, wanted);
             let slots = slots.await;

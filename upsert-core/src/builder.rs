@@ -11,9 +11,11 @@ use crate::engine::{self, results};
 use crate::error::{Error, Result, refuse};
 use crate::explain::Explanation;
 use crate::model::{Model, plain};
+use crate::on_error::OnError;
 use crate::outcome::Outcome;
 use crate::overrides::{Overriding, Writes};
 use crate::progress::{Progress, Reporter};
+use crate::retry::Retry;
 use crate::returning::{
     Loads, Nothing, OfRow, Returned, Returning, ReturningOld, Slot, Unread, Wanted,
 };
@@ -21,6 +23,7 @@ use crate::session::blocking::BlockingSession;
 use crate::session::now;
 use crate::sql::sql_of;
 use crate::statement::UpsertStatement;
+use crate::token::MAX_TOKEN;
 use crate::upsertable::{Upsertable, Upserts};
 
 use Upsert as Builder;
@@ -76,16 +79,56 @@ pub(crate) struct Options<'f> {
     pub(crate) duplicates: Duplicates,
     pub(crate) chunk_size: Option<usize>,
     pub(crate) strategy: Option<Strategy>,
+    pub(crate) retry: Option<Retry>,
+    pub(crate) on_error: OnError<'f>,
+    pub(crate) token: Option<String>,
     pub(crate) progress: Reporter<'f>,
 }
 
 impl Options<'_> {
-    /// The same options, without the report.
-    pub(crate) fn without_progress(&self) -> Options<'static> {
+    /// Refuses a call on `table` for the options that only `execute` has.
+    pub(crate) fn check_for(&self, method: &str, table: impl FnOnce() -> String) -> Result<()> {
+        let (what, instead) = match &self.on_error {
+            OnError::Skip(_) => ("on_error(OnError::Skip(..))", "or write `OnError::Name`"),
+            _ if self.token.is_some() => ("idempotency_token(..)", "or leave it out"),
+            _ => return Ok(()),
+        };
+        Err(Error::of_building(
+            table(),
+            refuse(format!(
+                "`{what}` is not for `{method}`: `execute` the call, {instead}"
+            )),
+        ))
+    }
+
+    /// Refuses a token that two calls could share without being meant to.
+    pub(crate) fn check_token(&self, table: impl FnOnce() -> String) -> Result<()> {
+        match &self.token {
+            Some(token) if token.is_empty() || token.len() > MAX_TOKEN => Err(Error::of_building(
+                table(),
+                refuse(format!(
+                    "the `idempotency_token` has {} bytes, but it takes 1 to {MAX_TOKEN}: write \
+                     what tells this call from others, such as the name and the date of a feed",
+                    token.len(),
+                )),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// The same options for a part of the call, without the report.
+    pub(crate) fn of_part(&self) -> Options<'static> {
         Options {
             duplicates: self.duplicates,
             chunk_size: self.chunk_size,
             strategy: self.strategy,
+            retry: self.retry,
+            on_error: if self.on_error.names_rows() {
+                OnError::Name
+            } else {
+                OnError::Abort
+            },
+            token: None,
             progress: Reporter::default(),
         }
     }
@@ -234,6 +277,110 @@ where
         self
     }
 
+    /// Runs the call again after a [`Contention`](crate::Contention), as often as `retry`
+    /// says: after a deadlock, a serialization failure, a lock or a database that was busy
+    /// for too long.
+    ///
+    /// The whole transaction is run again, with the rows of the call, so what fails leaves
+    /// nothing behind. In a transaction of the caller's the call is not: on PostgreSQL and
+    /// SQLite its next attempt would see what the first has seen, and on MySQL a deadlock has
+    /// ended the caller's transaction. There the error, [`Error::Contention`], tells to run
+    /// that again. After a lost connection nothing is: see [`Error::commit_outcome`].
+    ///
+    /// ```
+    /// # include!("doctest_setup.rs");
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let conn = &mut connection();
+    /// use upsert_core::{Retry, upsert};
+    ///
+    /// let rows = [Product { sku: "a", name: "Apple" }];
+    /// let written = upsert(&rows).retry(Retry::default()).execute(conn)?;
+    /// assert_eq!(written, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.options.retry = Some(retry);
+        self
+    }
+
+    /// Chooses what becomes of the call if rows cannot be written, because of their values;
+    /// by default [`OnError::Abort`].
+    ///
+    /// The rows are found by sending the statement again in halves, each under a savepoint:
+    /// about twelve statements for a single one among 1000.
+    ///
+    /// ```
+    /// # include!("doctest_setup.rs");
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let conn = &mut connection();
+    /// # use diesel::connection::SimpleConnection;
+    /// # conn.batch_execute("CREATE TRIGGER no_bread BEFORE INSERT ON products
+    /// #     WHEN NEW.name = 'Bread' BEGIN SELECT RAISE(ABORT, 'no bread'); END")?;
+    /// use upsert_core::{Error, OnError, upsert};
+    ///
+    /// let names = ["Apple", "Bread", "Cherry"];
+    /// let rows = names.map(|name| Product { sku: name, name });
+    /// let result = upsert(&rows).on_error(OnError::Name).execute(conn);
+    /// let Err(Error::FailedRows { failed, .. }) = result else { panic!() };
+    /// assert_eq!(failed[0].row, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A call with `outcome` or `returning`, and one over several connections, cannot leave
+    /// rows out: with [`OnError::Skip`] it fails with [`Error::Refused`], before anything is
+    /// sent.
+    pub fn on_error(mut self, policy: OnError<'f>) -> Self {
+        self.options.on_error = policy;
+        self
+    }
+
+    /// Applies the call once, however often it is sent with the same `token`: a text of the
+    /// caller's for what the call is about, of 1 to 255 bytes, such as
+    /// `"feed 2026-11-22T03:00"`.
+    ///
+    /// The call's transaction writes the token into a table of its own, which the application
+    /// creates:
+    ///
+    /// ```sql
+    /// CREATE TABLE upsert_tokens (token VARCHAR(255) NOT NULL PRIMARY KEY);   -- VARBINARY(255) on MySQL and MariaDB
+    /// INSERT INTO upsert_tokens (token) VALUES ('feed 2026-11-22T03:00');
+    /// ```
+    ///
+    /// If the token is there, nothing is written, and the call returns 0. So a call whose
+    /// COMMIT got no answer, [`Error::CommitUnknown`], can be sent again, also where it adds
+    /// to what is there. The table may have other columns with defaults, the time for
+    /// example, by which old tokens are deleted.
+    ///
+    /// ```
+    /// # include!("doctest_setup.rs");
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let conn = &mut connection();
+    /// # use diesel::connection::SimpleConnection;
+    /// use upsert_core::upsert;
+    ///
+    /// conn.batch_execute("CREATE TABLE upsert_tokens (token VARCHAR(255) NOT NULL PRIMARY KEY)")?;
+    /// let rows = [Product { sku: "a", name: "Apple" }];
+    /// let mut send = || upsert(&rows).idempotency_token("feed 7").execute(conn);
+    /// assert_eq!(send()?, 1);
+    /// assert_eq!(send()?, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Token`](crate::Error::Token) if the token cannot be written.
+    /// A call with `outcome` or `returning`, and one over several connections, cannot have one:
+    /// it fails with [`Error::Refused`].
+    pub fn idempotency_token(mut self, token: impl Into<String>) -> Self {
+        self.options.token = Some(token.into());
+        self
+    }
+
     /// Calls `report` after every statement; on SQLite that is every 128 rows, so print
     /// less often.
     ///
@@ -349,9 +496,11 @@ where
     where
         DB: Dialect + Upserts<R::Model> + Writes<O>,
     {
+        let model = Model::of::<R>(Overriding::of(self.overrides))?;
+        self.options.check_token(|| model.plain_table())?;
         Ok(Prepared {
             batch: self.batch,
-            model: Model::of::<R>(Overriding::of(self.overrides))?,
+            model,
             options: self.options,
         })
     }
@@ -538,9 +687,10 @@ where
         let Some(mut call) = self.prepare()? else {
             return Ok(Vec::new());
         };
+        let (model, options) = (&call.model, &mut call.options);
+        options.check_for("outcome` and `returning", || model.plain_table())?;
         let session = &mut BlockingSession::of(conn);
         let batch: &dyn Batch<C::Backend> = &call.batch;
-        let (model, options) = (&call.model, &mut call.options);
         let returned = Returned::<Blocking, C, E, U>::new(returning);
         now(results::run(
             session, batch, model, options, &returned, wanted,

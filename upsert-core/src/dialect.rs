@@ -11,21 +11,24 @@ use std::fmt;
 
 use diesel::backend::Backend;
 use diesel::query_builder::{AstPass, QueryFragment};
-use diesel::result::{Error as DieselError, QueryResult};
+use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
 use diesel::serialize::ToSql;
 use diesel::sql_types::{HasSqlType, SqlType};
 
+pub use self::catalog::{Catalog, Fact};
 pub use self::clause::{
     Assignment, Condition, ConflictClause, Expr, TargetClause, push_condition, push_existing,
 };
 pub use self::outcomes::{KeyColumn, KeyColumns, KeyLookup, Outcomes, Report, Rows};
 pub use self::values::{Values, push_plain_sum, push_value};
+use crate::error::{Contention, constraint};
 use crate::expression::Fragment;
 
 pub use crate::field::Rule;
 pub use crate::key::{Encoded, TypeKind};
 pub use crate::value::Plain;
 
+mod catalog;
 mod clause;
 #[cfg(feature = "mysql")]
 mod mysql;
@@ -109,6 +112,9 @@ pub trait Dialect: Backend<QueryBuilder: Default> + Default + 'static {
 
     /// How a transaction begins that writes.
     const BEGIN: &'static str = BEGIN;
+
+    /// Does the database run in the process, so that there is no connection to lose?
+    const IS_EMBEDDED: bool = false;
 
     /// What becomes of a statement when the future of an asynchronous call is
     /// dropped; [`Breaks`](Dropped::Breaks) is true of any database.
@@ -222,16 +228,33 @@ pub trait Dialect: Backend<QueryBuilder: Default> + Default + 'static {
     }
 
     /// What an error of a statement means.
+    ///
+    /// By default it is what [`fault_of_kind`] says.
     #[must_use]
     fn fault(error: &DieselError) -> Fault {
-        match error {
-            DieselError::DatabaseError(
-                diesel::result::DatabaseErrorKind::UniqueViolation,
-                info,
-            ) => Fault::UniqueViolation(crate::error::constraint(&**info)),
-            _ => Fault::Other,
-        }
+        fault_of_kind(error)
     }
+
+    /// The question for the number of the error that the statement before it has raised,
+    /// asked where [`fault`](Dialect::fault) does not know the error; `None` where
+    /// there is no such question.
+    #[must_use]
+    fn last_error() -> Option<Question<'static, Self>> {
+        None
+    }
+
+    /// What the error means whose number [`last_error`](Dialect::last_error) has told.
+    #[must_use]
+    fn fault_of(number: usize) -> Fault {
+        let _ = number;
+        Fault::Other
+    }
+
+    /// The statement that creates the table of
+    /// [idempotency tokens](crate::Upsert::idempotency_token), in which two of them are equal
+    /// only if they are the same.
+    const CREATE_TOKENS: &'static str =
+        "CREATE TABLE upsert_tokens (token VARCHAR(255) NOT NULL PRIMARY KEY)";
 
     /// The statement that takes the lock that a transaction needs to write `table`,
     /// before it reads; `None` where there is none.
@@ -540,6 +563,14 @@ impl<'k> KeyPart<'k> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
+    /// Another transaction was in the way.
+    Contention(Contention),
+    /// The connection is lost, and with it the answer.
+    ConnectionLost,
+    /// The values of a row are at fault: a constraint refuses them, or the column's type.
+    Row,
+    /// No values are: the table, the user's rights, the state of the server.
+    NotRow,
     /// There is no unique index that matches the conflict target.
     NoUniqueIndex,
     /// A conflict key stands twice in the statement.
@@ -553,6 +584,28 @@ pub enum Fault {
     Forgotten,
     /// Anything else.
     Other,
+}
+
+/// What an error means by the kind that Diesel gives it.
+#[must_use]
+pub fn fault_of_kind(error: &DieselError) -> Fault {
+    let DieselError::DatabaseError(kind, info) = error else {
+        return Fault::Other;
+    };
+    match kind {
+        DatabaseErrorKind::UniqueViolation => Fault::UniqueViolation(constraint(&**info)),
+        DatabaseErrorKind::ForeignKeyViolation
+        | DatabaseErrorKind::NotNullViolation
+        | DatabaseErrorKind::CheckViolation
+        | DatabaseErrorKind::RestrictViolation
+        | DatabaseErrorKind::ExclusionViolation => Fault::Row,
+        DatabaseErrorKind::SerializationFailure => Fault::Contention(Contention::Serialization),
+        DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => {
+            Fault::ConnectionLost
+        }
+        DatabaseErrorKind::ReadOnlyTransaction => Fault::NotRow,
+        _ => Fault::Other,
+    }
 }
 
 /// Implements [`Dialect::encode`] for a backend of Diesel's.

@@ -16,21 +16,31 @@ use crate::field::{Rule, Supplied};
 use crate::key::{Keys, Trust};
 use crate::model::{Clause, Model};
 use crate::plan::{Conflict, Input, Plan, Repeated};
+use crate::retry::Attempts;
 use crate::session::Session;
 use crate::statement::{BatchRows, ChunkStatement};
 use crate::trace;
 
 mod copy;
 mod explain;
+mod failures;
 mod partition;
 mod probe;
 pub(crate) mod results;
 mod select;
 pub(crate) mod stream;
+mod token;
+mod transaction;
+mod verify;
+
+use self::failures::Failures;
+use self::token::use_token;
+use self::transaction::{Begun, begin, classified, contended, end, next_attempt, of_autocommit};
 
 pub(crate) use self::explain::explain;
 pub(crate) use self::partition::partition;
 pub(crate) use self::select::run_select;
+pub(crate) use self::verify::verify;
 
 /// For more rows the catalog is asked anew: what it takes is little then, and the index may
 /// have been dropped since.
@@ -51,8 +61,21 @@ where
     T: ErasedBatch<S::Backend> + ?Sized,
 {
     let sent = async {
-        let call = Call::<S::Backend, T>::prepare(batch, model, options, Needs::default())?;
-        call.run(session, options).await
+        let needs = Needs {
+            each_row_by_itself: options.on_error.names_rows(),
+            ..Needs::default()
+        };
+        let call = Call::<S::Backend, T>::prepare(batch, model, options, needs)?;
+        let mut attempts = Attempts::of(options.retry);
+        loop {
+            match call.run(session, options).await {
+                Ok(written) => return Ok(written),
+                Err(error) => {
+                    let error = classified(error, model);
+                    next_attempt(session, &mut attempts, error).await?;
+                }
+            }
+        }
     };
     trace::inside(trace::call(&model.table, batch.len()), sent).await
 }
@@ -66,6 +89,9 @@ struct Needs {
     notes: bool,
     /// Parameters of what is returned.
     binds: usize,
+    /// May a row be left out because it cannot be written, so that no other is left out for
+    /// its sake?
+    each_row_by_itself: bool,
 }
 
 /// A call that is ready to be sent.
@@ -223,7 +249,7 @@ where
         let [supplied] = self.supplied.as_slice() else {
             return Conflict::EachRow;
         };
-        if self.needs.each_row {
+        if self.needs.each_row || self.needs.each_row_by_itself {
             return Conflict::EachRow;
         }
         let Some(clause) = self.clauses.get(supplied) else {
@@ -327,7 +353,8 @@ where
             let chunks = self.chunks(&plan, limits);
             match self.run_plan(session, &plan, &chunks, halve, options).await {
                 Ok(written) => return Ok(Some(written)),
-                Err(Stop::Failed(error)) => return Err(error),
+                Err(Stop::Failed(error) | Stop::Row { error, .. }) => return Err(error),
+                Err(Stop::Applied) => return Ok(Some(0)),
                 Err(Stop::NoCopy) => return Ok(None),
                 Err(Stop::Repeats | Stop::OneByOne | Stop::Vanished(_) | Stop::Forgotten) => {
                     trace::is_sorted(false);
@@ -363,7 +390,8 @@ where
         let sent = self.run_plan(session, &plan, &chunks, false, options);
         match sent.await {
             Ok(written) => Ok(Some(written)),
-            Err(Stop::Failed(error)) => Err(error),
+            Err(Stop::Failed(error) | Stop::Row { error, .. }) => Err(error),
+            Err(Stop::Applied) => Ok(Some(0)),
             Err(_) => Ok(None),
         }
     }
@@ -371,6 +399,9 @@ where
     /// What a statement with these rows relies on, if they are few.
     fn recall(&self, is_sorted: bool) -> Option<String> {
         let rows = self.selected.len();
+        if self.needs.each_row_by_itself {
+            return None;
+        }
         let is_small =
             rows <= MAX_RECALLING_ROWS && self.bytes(&self.selected)? <= MAX_RECALLING_BYTES;
         let has_columns = self.supplied.iter().all(|it| !it.inserted().is_empty());
@@ -550,10 +581,19 @@ where
     where
         S: Session<Backend = DB>,
     {
-        let begun = begin(session, are_one_statement(chunks) && !halve).await?;
-        let written = self.send_all(session, chunks, halve, self.keeps_rows(plan), options);
+        let is_alone = are_one_statement(chunks) && !halve && options.token.is_none();
+        let is_alone = is_alone && !options.on_error.names_rows();
+        let begun = begin(session, is_alone).await?;
+        let mut failures = Failures::new(&options.on_error);
+        let written = self.send_all(session, plan, chunks, halve, &mut failures, options);
         let written = written.await;
-        Ok(end(session, begun, written).await? + plan.unsent)
+        let written = end(session, self.model, begun, written).await;
+        let written = written.map_err(|stop| match stop {
+            Stop::Failed(error) if begun == Begun::Nothing => Stop::Failed(of_autocommit(error)),
+            stop => stop,
+        })?;
+        failures.hand_over(&mut options.on_error);
+        Ok(written + plan.unsent)
     }
 
     /// Sends the chunks one after the other, and returns how many rows they
@@ -561,33 +601,52 @@ where
     async fn send_all<S>(
         &self,
         session: &mut S,
+        plan: &Plan,
         chunks: &[Chunk<'_>],
         halve: bool,
-        keeps_rows: bool,
+        failures: &mut Failures,
         options: &mut Options<'_>,
     ) -> core::result::Result<usize, Stop>
     where
         S: Session<Backend = DB>,
     {
-        // Some databases count the rows that they leave as they are.
-        let subtracts = DB::COUNTS_KEPT_ROWS && keeps_rows;
+        if let Some(token) = &options.token {
+            use_token(session, token).await?;
+        }
+        // Some databases count the rows that they leave as they are. A statement that is
+        // rolled back has counted too.
+        let subtracts = DB::COUNTS_KEPT_ROWS && self.keeps_rows(plan);
+        let of_each = subtracts && failures.are_wanted();
+        let subtracts = subtracts && !of_each;
         if subtracts {
             session.batch_execute(DB::BEGIN_COUNT).await?;
         }
         let mut written = 0;
         options.progress.begin(self.batch.len(), chunks.len());
         for chunk in chunks {
-            written += self.send(session, *chunk, halve).await?;
+            let splits = Splits {
+                repeats: halve,
+                counts_kept: of_each,
+            };
+            written += self.send(session, *chunk, splits, failures).await?;
             options.progress.sent(chunk.rows.len(), iter::empty());
         }
+        failures.check(self)?;
         if !subtracts {
             return Ok(written);
         }
-        let kept = match DB::kept_rows() {
-            Some(question) => session.ask(question).await?,
-            None => 0,
-        };
-        Ok(written.saturating_sub(kept))
+        Ok(written.saturating_sub(self.kept(session).await?))
+    }
+
+    /// How many rows were left as they are since they are counted.
+    async fn kept<S>(&self, session: &mut S) -> core::result::Result<usize, Stop>
+    where
+        S: Session<Backend = DB>,
+    {
+        match DB::kept_rows() {
+            Some(question) => Ok(session.ask(question).await?),
+            None => Ok(0),
+        }
     }
 
     /// The limits of statements for rows that supply these columns.
@@ -660,18 +719,19 @@ where
 
     /// Sends the statement for a chunk, and returns how many rows it wrote.
     ///
-    /// With `halve`, rows whose keys the database holds equal are sent in
-    /// several statements.
+    /// Rows whose keys the database holds equal, and rows of which one cannot be written, are
+    /// sent in several statements.
     async fn send<S>(
         &self,
         session: &mut S,
         chunk: Chunk<'_>,
-        halve: bool,
+        splits: Splits,
+        failures: &mut Failures,
     ) -> core::result::Result<usize, Stop>
     where
         S: Session<Backend = DB>,
     {
-        if !halve {
+        if !splits.repeats && !failures.are_wanted() {
             return self.execute(session, chunk).await;
         }
         let mut written = 0;
@@ -684,19 +744,53 @@ where
                 recurs: recurs(strategy, chunk.part(rows).recurs),
                 ..chunk.part(rows)
             };
-            if rows.len() == 1 {
+            if rows.len() == 1 && !failures.are_wanted() {
                 written += self.execute(session, part).await?;
                 continue;
             }
             session.begin().await?;
-            let sent = self.execute(session, part).await;
-            match end(session, true, sent).await {
-                Err(Stop::Repeats) => {
+            let sent = self
+                .execute_counting(session, part, splits.counts_kept)
+                .await;
+            match end(session, self.model, Begun::Savepoint, sent).await {
+                Ok(sent) => {
+                    written += sent;
+                    failures.succeeded(rows.len());
+                }
+                Err(Stop::Row { error, .. }) if !failures.are_wanted() => {
+                    return Err(Stop::Failed(error));
+                }
+                Err(Stop::Repeats | Stop::Row { .. }) if rows.len() > 1 => {
                     let (first, second) = rows.split_at(rows.len() / 2);
                     parts.extend([second, first]);
                 }
-                sent => written += sent?,
+                Err(Stop::Row { error, is_certain }) => {
+                    let row = self.batch.position(rows[0]);
+                    failures.failed(row, error, is_certain, self)?;
+                }
+                Err(stop) => return Err(stop),
             }
+        }
+        Ok(written)
+    }
+
+    /// Sends the statement for a chunk; without the rows that it leaves as they are, where
+    /// the database counts them.
+    async fn execute_counting<S>(
+        &self,
+        session: &mut S,
+        chunk: Chunk<'_>,
+        counts_kept: bool,
+    ) -> core::result::Result<usize, Stop>
+    where
+        S: Session<Backend = DB>,
+    {
+        if counts_kept {
+            session.batch_execute(DB::BEGIN_COUNT).await?;
+        }
+        let written = self.execute(session, chunk).await?;
+        if counts_kept {
+            return Ok(written.saturating_sub(self.kept(session).await?));
         }
         Ok(written)
     }
@@ -736,10 +830,12 @@ where
                 return self.copy(session, chunk, conflict).await;
             }
             let affected = session.execute(&self.statement(chunk, conflict)).await;
-            affected.map_err(|source| match DB::fault(&source) {
-                Fault::Forgotten if chunk.recall.is_some() => Stop::Forgotten,
-                _ => self.stop(source, chunk.rows),
-            })
+            match affected {
+                Err(source) if chunk.recall.is_some() && DB::fault(&source) == Fault::Forgotten => {
+                    Err(Stop::Forgotten)
+                }
+                affected => self.checked(session, affected, chunk.rows).await,
+            }
         };
         self.traced(chunk, sent).await
     }
@@ -793,13 +889,68 @@ where
         chunk.supplied.inserted().iter().map(elements).collect()
     }
 
-    /// What an error of the statement for `rows` means.
-    fn stop(&self, source: DieselError, rows: &[usize]) -> Stop {
-        match DB::fault(&source) {
-            Fault::CardinalityViolation if rows.len() > 1 => Stop::Repeats,
-            fault => Stop::Failed(error(fault, source, self.place(rows))),
+    /// The result of a statement for `rows`, or what its error means.
+    async fn checked<S, U>(
+        &self,
+        session: &mut S,
+        result: QueryResult<U>,
+        rows: &[usize],
+    ) -> core::result::Result<U, Stop>
+    where
+        S: Session<Backend = DB>,
+    {
+        let source = match result {
+            Ok(value) => return Ok(value),
+            Err(source) => source,
+        };
+        let fault = match DB::fault(&source) {
+            Fault::Other => asked(session).await,
+            fault => fault,
+        };
+        Err(self.stop(fault, source, rows))
+    }
+
+    /// What an error of a statement for `rows` means.
+    fn stop(&self, fault: Fault, source: DieselError, rows: &[usize]) -> Stop {
+        if fault == Fault::CardinalityViolation && rows.len() > 1 {
+            return Stop::Repeats;
+        }
+        let is_certain = matches!(fault, Fault::Row | Fault::UniqueViolation(_))
+            || matches!(source, DieselError::SerializationError(_));
+        let may_be = fault == Fault::Other && matches!(source, DieselError::DatabaseError(_, _));
+        let error = error(fault, source, self.place(rows));
+        if is_certain || may_be {
+            Stop::Row { error, is_certain }
+        } else {
+            Stop::Failed(error)
         }
     }
+}
+
+/// What the last statement's error means, where its text does not tell.
+///
+/// It is asked before anything else is sent, a rollback too.
+async fn asked<S: Session>(session: &mut S) -> Fault {
+    let Some(question) = S::Backend::last_error() else {
+        return Fault::Other;
+    };
+    match session.ask(question).await {
+        Ok(number) => S::Backend::fault_of(number),
+        Err(error) => match S::Backend::fault(&error) {
+            // Galera tells of a transaction that it has ended on whatever is sent next.
+            fault @ (Fault::ConnectionLost | Fault::Contention(_)) => fault,
+            _ => Fault::Other,
+        },
+    }
+}
+
+/// For which reasons the rows of a chunk are sent in several statements.
+#[derive(Debug, Clone, Copy)]
+struct Splits {
+    /// The database may hold keys equal that are different here.
+    repeats: bool,
+    /// The rows that each statement leaves as they are are counted.
+    counts_kept: bool,
 }
 
 /// Looks up the conflict target, which has to have a unique index. The call `reads`
@@ -847,45 +998,6 @@ async fn lock<S: Session>(session: &mut S, model: &Model<'_, S::Backend>) -> Res
     Ok(())
 }
 
-/// Begins a transaction, inside of the caller's a savepoint; says whether it did.
-///
-/// One statement is all or nothing by itself, but inside of the caller's
-/// transaction it takes a savepoint to go on after an error.
-async fn begin<S: Session>(session: &mut S, is_alone: bool) -> Result<bool> {
-    let begins = !is_alone || session.is_in_transaction().map_err(Error::Connection)?;
-    if begins {
-        session.begin().await.map_err(Error::Connection)?;
-    }
-    Ok(begins)
-}
-
-/// Ends what was begun, so that nothing stays of what has failed.
-async fn end<S, T, E>(
-    session: &mut S,
-    begun: bool,
-    result: core::result::Result<T, E>,
-) -> core::result::Result<T, E>
-where
-    S: Session,
-    E: From<Error>,
-{
-    if !begun {
-        return result;
-    }
-    match result {
-        Ok(value) => {
-            session.commit().await.map_err(Error::Connection)?;
-            Ok(value)
-        }
-        // What has failed first tells more than that it cannot be rolled back, which
-        // Diesel's status of the connection says.
-        Err(error) => {
-            let _ = session.rollback().await;
-            Err(error)
-        }
-    }
-}
-
 // Errors hold it in a box, to be small.
 #[allow(clippy::unnecessary_box_returns)]
 fn place<DB: Dialect>(model: &Model<'_, DB>, rows: Vec<usize>) -> Box<Place> {
@@ -915,9 +1027,13 @@ fn error(fault: Fault, source: DieselError, place: Box<Place>) -> Error {
             limit: None,
             source: Some(source),
         },
-        Fault::CardinalityViolation | Fault::Forgotten | Fault::Other => {
-            Error::Statement { place, source }
-        }
+        Fault::Contention(contention) => contended(place, contention, source),
+        Fault::ConnectionLost => Error::ConnectionLost { place, source },
+        Fault::CardinalityViolation
+        | Fault::Forgotten
+        | Fault::Row
+        | Fault::NotRow
+        | Fault::Other => Error::Statement { place, source },
     }
 }
 
@@ -1007,6 +1123,13 @@ enum Stop {
     Forgotten,
     /// The staging table for COPY cannot be made. What was sent is rolled back.
     NoCopy,
+    /// The values of a row may be at fault, or are for certain.
+    Row {
+        error: Error,
+        is_certain: bool,
+    },
+    /// The token of the call was used before, so that the call is applied already.
+    Applied,
     Failed(Error),
 }
 

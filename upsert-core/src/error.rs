@@ -101,13 +101,65 @@ pub enum Error {
     /// The call said [`commit_every`](crate::UpsertStream::commit_every), and has failed
     /// after a commit.
     ///
-    /// If it is a commit itself whose answer was lost, the rows of that transaction may be in
+    /// If it is [`CommitUnknown`](Error::CommitUnknown), the rows of that transaction may be in
     /// the table too.
     Interrupted {
         /// How many rows are known to be in the table, the first ones of the input.
         committed: usize,
         /// What has failed.
         source: Box<Error>,
+    },
+    /// Another transaction was in the way. Nothing of the call is in the table, and it may
+    /// succeed when its whole transaction is run again, which
+    /// [`retry`](crate::Upsert::retry) does.
+    ///
+    /// In a transaction of the caller's that is the caller's transaction, from its
+    /// beginning: on MySQL and MariaDB a deadlock has ended all of it, and what is sent
+    /// after it is no part of a transaction any more.
+    Contention {
+        /// Where it happened.
+        place: Box<Place>,
+        /// What was in the way.
+        contention: Contention,
+        /// How often the call has been tried.
+        attempts: u32,
+        /// The database's error.
+        source: DieselError,
+    },
+    /// The connection was lost before the call was committed. Nothing of the call is in the
+    /// table, so that it can be run again on another connection.
+    ConnectionLost {
+        /// Where it happened.
+        place: Box<Place>,
+        /// The error.
+        source: DieselError,
+    },
+    /// The connection was lost while the call was being committed: all of its rows are in the
+    /// table, or none, and nobody knows which.
+    ///
+    /// Rows that only replace values can be sent again. Where that would apply them twice
+    /// (`add`, `set` with a sum), a call with an
+    /// [`idempotency_token`](crate::Upsert::idempotency_token) can be.
+    CommitUnknown {
+        /// The table and the conflict target; the rows of a call that is one statement.
+        place: Box<Place>,
+        /// The error.
+        source: DieselError,
+    },
+    /// Rows cannot be written, and the call said [`OnError::Name`](crate::OnError::Name).
+    FailedRows {
+        /// The table and the conflict target; its rows are those that failed.
+        place: Box<Place>,
+        /// The rows, in the order of the input, each with its error.
+        failed: Vec<FailedRow>,
+    },
+    /// The row of the [`idempotency_token`](crate::Upsert::idempotency_token) could not be
+    /// written.
+    Token {
+        /// The statement that creates the table for tokens.
+        create_table: &'static str,
+        /// The error.
+        source: DieselError,
     },
     /// Any other error of the database or of Diesel while rows were written.
     Statement {
@@ -116,13 +168,65 @@ pub enum Error {
         /// The error.
         source: DieselError,
     },
-    /// An error of the database or of Diesel outside of a statement that
-    /// writes rows: the transaction's begin or commit, a look at the catalog.
-    ///
-    /// If the connection is lost while the call commits, nobody knows whether the rows are in
-    /// the table: all of them are, or none.
+    /// Any other error of the database or of Diesel outside of a statement that
+    /// writes rows: the transaction's begin, a look at the catalog.
     Connection(DieselError),
 }
+
+/// What was in the way of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Contention {
+    /// Two transactions waited for each other, and the database has ended this one.
+    Deadlock,
+    /// The transaction could not be serialized with another one that was committed
+    /// meanwhile.
+    Serialization,
+    /// Another transaction held a lock for longer than the connection waits:
+    /// `lock_timeout` on PostgreSQL, `innodb_lock_wait_timeout` on MySQL and MariaDB.
+    LockTimeout,
+    /// Another connection was writing for longer than SQLite's `busy_timeout`.
+    Busy,
+}
+
+impl fmt::Display for Contention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Deadlock => "a deadlock with another transaction",
+            Self::Serialization => "another transaction has changed the same rows meanwhile",
+            Self::LockTimeout => "another transaction held a lock for too long",
+            Self::Busy => "another connection was writing for too long",
+        })
+    }
+}
+
+/// What of a call that has failed is in the table; [`Error::commit_outcome`] says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CommitOutcome {
+    /// Nothing.
+    Nothing,
+    /// The first rows of the input, as many as this: the call said
+    /// [`commit_every`](crate::UpsertStream::commit_every).
+    First(usize),
+    /// Nobody knows: the connection was lost while the call was being committed. All of the
+    /// call is in the table, or nothing; with
+    /// [`commit_every`](crate::UpsertStream::commit_every) all of the last transaction.
+    Unknown,
+}
+
+/// A row that could not be written, because of its values.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct FailedRow {
+    /// The position of the row in the input.
+    pub row: usize,
+    /// Why.
+    pub error: Error,
+}
+
+/// How many rows a message names.
+const SHOWN_ROWS: usize = 8;
 
 /// Where an error happened: the table, the conflict target, and the input rows
 /// that were being written.
@@ -158,6 +262,19 @@ impl Place {
             .join("_")
     }
 
+    /// The statement that makes the unique index.
+    pub(crate) fn create_index(&self) -> String {
+        let (table, columns) = (&self.table, self.target.join(", "));
+        if let Some(constraint) = columns.strip_prefix(CONSTRAINT) {
+            return format!("ALTER TABLE {table} ADD CONSTRAINT {constraint} UNIQUE (..)");
+        }
+        format!(
+            "CREATE UNIQUE INDEX {index} ON {table} ({columns}){predicate}",
+            index = self.index_name(),
+            predicate = self.where_predicate(),
+        )
+    }
+
     /// What to do where the database finds no unique index.
     fn advise_index(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (table, columns) = (&self.table, self.target.join(", "));
@@ -168,13 +285,13 @@ impl Place {
                  that is not a constraint is named by its columns, as `#[conflict_key]` fields",
             );
         }
-        let predicate = self.where_predicate();
         write!(
             f,
-            "`{table}` has no unique index on ({columns}){predicate}, the conflict target: create \
-             one, for example `CREATE UNIQUE INDEX {index} ON {table} ({columns}){predicate}`, or \
-             mark the fields of an existing unique index with `#[conflict_key]`",
-            index = self.index_name(),
+            "`{table}` has no unique index on ({columns}){predicate}, the conflict target: mark \
+             all fields of the primary key or of another unique index with `#[conflict_key]`, or \
+             create one, for example `{create}`; the model's `verify(..)` says which there are",
+            predicate = self.where_predicate(),
+            create = self.create_index(),
         )?;
         if self.predicate.is_some() {
             f.write_str("; the predicate is best written as in the index")
@@ -210,6 +327,51 @@ impl Place {
             f.write_str("; ..")?;
         }
         f.write_str(": remove the repeated rows, or choose another policy with `on_duplicate(..)`")
+    }
+
+    /// What was in the way of a call.
+    fn show_contention(
+        &self,
+        contention: Contention,
+        attempts: u32,
+        f: &mut fmt::Formatter<'_>,
+    ) -> fmt::Result {
+        write!(f, "upsert into {self}: {contention}")?;
+        if attempts > 1 {
+            write!(f, ", in the last of {attempts} attempts too")?;
+        }
+        f.write_str(
+            ": run the transaction again from its beginning, as `retry(..)` does for a call that \
+             has its own",
+        )?;
+        if contention == Contention::Busy {
+            f.write_str(", or let the connection wait longer with `PRAGMA busy_timeout`")?;
+        }
+        Ok(())
+    }
+
+    /// The rows that cannot be written.
+    fn show_failed(&self, failed: &[FailedRow], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "upsert into `{}` on conflict ({}){}: {} cannot be written, and nothing of the call is",
+            self.table,
+            self.target.join(", "),
+            self.where_predicate(),
+            if failed.len() == 1 {
+                "a row".to_owned()
+            } else {
+                format!("{} rows", failed.len())
+            },
+        )?;
+        for (i, failed) in failed.iter().take(SHOWN_ROWS).enumerate() {
+            f.write_str(if i == 0 { ": " } else { "; " })?;
+            write!(f, "input row {}: {}", failed.row, Reason(&failed.error))?;
+        }
+        if failed.len() > SHOWN_ROWS {
+            f.write_str("; ..")?;
+        }
+        Ok(())
     }
 
     /// The predicate as it stands behind a target.
@@ -320,24 +482,68 @@ impl fmt::Display for Error {
                  than it was bound, or a trigger drops the row: give the row its key as it is \
                  stored, or write it without `returning(..)`",
             ),
-            Self::Interrupted { committed, source } => {
-                write!(
-                    f,
-                    "{source}; the first {committed} rows of the input are committed"
-                )?;
-                if matches!(**source, Self::Connection(_)) {
-                    f.write_str(
-                        ", and if the connection was lost while it committed, perhaps those of \
-                         that transaction: look for the row behind them, and skip what is there",
-                    )
-                } else {
-                    f.write_str(": to go on, skip them")
-                }
-            }
+            Self::Interrupted { committed, source } => show_interrupted(*committed, source, f),
+            Self::Contention {
+                place,
+                contention,
+                attempts,
+                ..
+            } => place.show_contention(*contention, *attempts, f),
+            Self::ConnectionLost { place, .. } => write!(
+                f,
+                "upsert into {place}: the connection was lost before the call was committed, so \
+                 nothing of it is in the table: run it again on another connection",
+            ),
+            Self::CommitUnknown { place, .. } => write!(
+                f,
+                "upsert into {place}: the connection was lost while the call was being committed, \
+                 and it is not known whether its rows are in the table: look, or run it again \
+                 where that does no harm; with `idempotency_token(..)` it never does",
+            ),
+            Self::FailedRows { place, failed } => place.show_failed(failed, f),
+            Self::Token {
+                create_table,
+                source,
+            } => write!(
+                f,
+                "the call's idempotency token could not be written: {}; it takes the table of \
+                 `{create_table}`",
+                Redacted(source),
+            ),
             Self::Statement { place, source } => {
                 write!(f, "upsert into {place}: {}", Redacted(source))
             }
             Self::Connection(source) => write!(f, "upsert: {}", Redacted(source)),
+        }
+    }
+}
+
+/// What has failed after `committed` rows were committed.
+fn show_interrupted(committed: usize, source: &Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(
+        f,
+        "{source}; the first {committed} rows of the input are committed"
+    )?;
+    f.write_str(if matches!(source, Error::CommitUnknown { .. }) {
+        ", and perhaps those of that transaction: look for the row behind them, and skip what is \
+         there"
+    } else {
+        ": to go on, skip them"
+    })
+}
+
+/// What is wrong with a row, without its place.
+struct Reason<'e>(&'e Error);
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Error::Statement { source, .. } => Redacted(source).fmt(f),
+            Error::OtherUniqueIndex { index, .. } => match index {
+                Some(index) => write!(f, "it has the values of another row in `{index}`"),
+                None => f.write_str("it has the values of another row in a unique index"),
+            },
+            error => error.fmt(f),
         }
     }
 }
@@ -434,6 +640,11 @@ impl fmt::Debug for Error {
             Self::StatementTooLarge { .. } => "StatementTooLarge",
             Self::NoRow { .. } => "NoRow",
             Self::Interrupted { .. } => "Interrupted",
+            Self::Contention { .. } => "Contention",
+            Self::ConnectionLost { .. } => "ConnectionLost",
+            Self::CommitUnknown { .. } => "CommitUnknown",
+            Self::FailedRows { .. } => "FailedRows",
+            Self::Token { .. } => "Token",
             Self::Statement { .. } => "Statement",
             Self::Connection(_) => "Connection",
         };
@@ -446,12 +657,17 @@ impl StdError for Error {
         match self {
             Self::OtherUniqueIndex { source, .. }
             | Self::RepeatedInQuery { source, .. }
+            | Self::Contention { source, .. }
+            | Self::ConnectionLost { source, .. }
+            | Self::CommitUnknown { source, .. }
+            | Self::Token { source, .. }
             | Self::Statement { source, .. }
             | Self::Connection(source) => Some(source),
             Self::NoUniqueIndex { source, .. } | Self::StatementTooLarge { source, .. } => {
                 source.as_ref().map(|source| source as _)
             }
             Self::Interrupted { source, .. } => source.source(),
+            Self::FailedRows { failed, .. } => failed.first().and_then(|it| it.error.source()),
             Self::RepeatedKey { .. }
             | Self::Refused { .. }
             | Self::TooManyColumns { .. }
@@ -472,9 +688,49 @@ impl Error {
             | Self::TooManyColumns { place, .. }
             | Self::StatementTooLarge { place, .. }
             | Self::NoRow { place }
+            | Self::Contention { place, .. }
+            | Self::ConnectionLost { place, .. }
+            | Self::CommitUnknown { place, .. }
+            | Self::FailedRows { place, .. }
             | Self::Statement { place, .. } => Some(place),
             Self::Interrupted { source, .. } => source.place(),
-            Self::Refused { .. } | Self::Connection(_) => None,
+            Self::Refused { .. } | Self::Token { .. } | Self::Connection(_) => None,
+        }
+    }
+
+    /// What of the call is in the table.
+    ///
+    /// In a transaction of the caller's nothing is before that is committed, and what this
+    /// says is about the call's part of it.
+    ///
+    /// ```
+    /// # fn reconnect() {}
+    /// use upsert_core::{CommitOutcome, Error};
+    ///
+    /// fn may_be_sent_again(error: &Error) -> bool {
+    ///     error.commit_outcome() == CommitOutcome::Nothing
+    /// }
+    /// ```
+    #[must_use]
+    pub fn commit_outcome(&self) -> CommitOutcome {
+        match self {
+            Self::CommitUnknown { .. } => CommitOutcome::Unknown,
+            Self::Interrupted { committed, source } => match source.commit_outcome() {
+                CommitOutcome::Nothing => CommitOutcome::First(*committed),
+                outcome => outcome,
+            },
+            _ => CommitOutcome::Nothing,
+        }
+    }
+
+    /// What was in the way, if it is another transaction: the whole transaction may succeed
+    /// when it is run again.
+    #[must_use]
+    pub fn contention(&self) -> Option<Contention> {
+        match self {
+            Self::Contention { contention, .. } => Some(*contention),
+            Self::Interrupted { source, .. } => source.contention(),
+            _ => None,
         }
     }
 
@@ -539,6 +795,10 @@ impl From<Error> for DieselError {
                 }
             },
             Error::Statement { source, .. }
+            | Error::Contention { source, .. }
+            | Error::ConnectionLost { source, .. }
+            | Error::CommitUnknown { source, .. }
+            | Error::Token { source, .. }
             | Error::RepeatedInQuery { source, .. }
             | Error::Connection(source)
             | Error::NoUniqueIndex {

@@ -25,11 +25,13 @@ mod field;
 pub mod import;
 mod key;
 mod model;
+mod on_error;
 mod outcome;
 pub mod overrides;
 mod parallel;
 mod plan;
 mod progress;
+mod retry;
 mod returning;
 pub mod rule;
 mod select;
@@ -38,24 +40,28 @@ mod sql;
 mod statement;
 mod stream;
 mod target;
+mod token;
 mod trace;
 mod upsertable;
 mod value;
+mod verify;
 
 pub use builder::{Blocking, Duplicates, Strategy, Upsert, upsert};
 pub use connection::{OutcomeConnection, UpsertConnection};
 pub use dialect::Dialect;
-pub use error::{Error, Place, Result};
+pub use error::{CommitOutcome, Contention, Error, FailedRow, Place, Result};
 pub use explain::{Explanation, PlannedStatement};
 pub use expression::{
     ColumnToExclude, Condition, Excluded, Expressions, Fragment, Literal, LiteralOf, OnTable,
     ValueOf, excluded, literal,
 };
 pub use field::{ColumnDef, ColumnSet, FieldDef, Rule, Supplied};
+pub use on_error::OnError;
 pub use outcome::{Action, Change, Counts, Outcome};
 pub use overrides::Writes;
 pub use parallel::Partition;
 pub use progress::Progress;
+pub use retry::Retry;
 pub use returning::{Loaded, Loads, Number, OfRow, Returning, ReturningOld};
 pub use select::{SelectFields, Selects, UpsertFrom, UpsertFromStatement};
 pub use statement::UpsertStatement;
@@ -64,6 +70,7 @@ pub use target::{ConflictTarget, OnConstraint, TargetDef, on_constraint};
 pub use upsert_derive::Upsertable;
 pub use upsertable::{BindFields, Embeds, Fields, IntoRows, NewerBy, Upsertable, Upserts};
 pub use value::{Bind, BindOnAny, Plain, ValueVisitor, Whole};
+pub use verify::{Finding, UniqueIndex, Verification};
 
 #[doc(hidden)]
 #[path = "private.rs"]

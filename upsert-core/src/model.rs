@@ -510,6 +510,11 @@ impl<'f, DB: Dialect> Model<'f, DB> {
         })
     }
 
+    /// Is the index a partial one?
+    pub(crate) const fn has_predicate(&self) -> bool {
+        self.predicate.is_some()
+    }
+
     /// The index predicate on the table's rows.
     pub(crate) fn predicate(&self) -> QueryResult<Option<String>> {
         self.predicate.as_ref().map(|it| sql_of(&**it)).transpose()

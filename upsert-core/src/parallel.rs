@@ -39,7 +39,7 @@ pub(crate) fn options_of<'s>(
 ) -> Options<'s> {
     let mut options = {
         let guard = shared.lock().unwrap_or_else(PoisonError::into_inner);
-        guard.0.without_progress()
+        guard.0.of_part()
     };
     options.progress.set(move |progress| {
         let mut guard = shared.lock().unwrap_or_else(PoisonError::into_inner);
@@ -130,6 +130,7 @@ where
             mut options,
         } = self.prepared::<C::Backend>()?;
         let batch: &(dyn Batch<C::Backend> + Send + Sync) = &batch;
+        options.check_for("execute_parallel", || model.plain_table())?;
         let count = connections.len();
         let span = &trace::parallel(&model.table, batch.len());
         for conn in &mut *connections {

@@ -99,13 +99,7 @@ impl<'f, Q, R: Upsertable, O: 'f, M> UpsertFrom<'f, Q, R, O, M> {
         Q: QueryFragment<DB>,
     {
         let model = Model::of::<R>(Overriding::of(self.overrides))?;
-        model
-            .clause(all_columns(&model), false)
-            .map_err(|source| Error::of_building(model.plain_table(), source))?;
-        Ok(UpsertFromStatement {
-            model,
-            query: self.query,
-        })
+        UpsertFromStatement::of(model, self.query)
     }
 }
 
@@ -169,11 +163,18 @@ pub struct UpsertFromStatement<'f, DB, Q> {
     query: Q,
 }
 
-impl<DB, Q> UpsertFromStatement<'_, DB, Q>
+impl<'f, DB, Q> UpsertFromStatement<'f, DB, Q>
 where
     DB: Dialect,
     Q: QueryFragment<DB>,
 {
+    pub(crate) fn of(model: Model<'f, DB>, query: Q) -> Result<Self> {
+        model
+            .clause(all_columns(&model), false)
+            .map_err(|source| Error::of_building(model.plain_table(), source))?;
+        Ok(Self { model, query })
+    }
+
     pub(crate) fn conflict(&self) -> QueryResult<ConflictClause<'_, DB>> {
         self.model.conflict(all_columns(&self.model))
     }

@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use diesel::backend::Backend;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
@@ -69,7 +70,13 @@ pub(crate) trait Session {
     fn begin(&mut self) -> impl Future<Output = QueryResult<()>>;
 
     /// Commits the innermost transaction or savepoint.
+    ///
+    /// If it cannot be committed it is rolled back, and if that fails too the error is
+    /// [`RollbackErrorOnCommit`](diesel::result::Error::RollbackErrorOnCommit).
     fn commit(&mut self) -> impl Future<Output = QueryResult<()>>;
+
+    /// Waits before the next attempt.
+    fn sleep(&mut self, delay: Duration) -> impl Future<Output = ()>;
 
     /// Rolls the innermost transaction or savepoint back.
     fn rollback(&mut self) -> impl Future<Output = QueryResult<()>>;

@@ -10,8 +10,10 @@ use crate::connection::UpsertConnection;
 use crate::engine::stream::{self, LocalSource};
 use crate::error::{Error, Result};
 use crate::model::Model;
+use crate::on_error::OnError;
 use crate::overrides::Overriding;
 use crate::progress::Progress;
+use crate::retry::Retry;
 use crate::session::blocking::BlockingSession;
 use crate::session::now;
 use crate::trace;
@@ -168,6 +170,44 @@ impl<'f, I, R: Upsertable, O, M> UpsertStream<'f, I, R, O, M> {
         self
     }
 
+    /// Runs a transaction again after a [`Contention`](crate::Contention).
+    ///
+    /// The same as [`Upsert::retry`](crate::Upsert::retry), for the rows that are in memory:
+    ///
+    /// # Errors
+    ///
+    /// Without [`commit_every`](UpsertStream::commit_every) of 16 384 rows at most the call
+    /// fails with [`Error::Refused`], and nothing is sent.
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.options.retry = Some(retry);
+        self
+    }
+
+    /// Chooses what becomes of the call if rows cannot be written, because of their values.
+    ///
+    /// The same as [`Upsert::on_error`](crate::Upsert::on_error). A row's position is that in
+    /// the whole input; [`OnError::Name`] names those among up to 16 384 rows that are sent
+    /// together. The rows that [`OnError::Skip`] has left out before the call fails stay in
+    /// its list.
+    pub fn on_error(mut self, policy: OnError<'f>) -> Self {
+        self.options.on_error = policy;
+        self
+    }
+
+    /// Applies the call once, however often it is sent with the same `token`.
+    ///
+    /// The same as [`Upsert::idempotency_token`](crate::Upsert::idempotency_token). If the
+    /// token is there, at most 16 384 rows of the input are taken.
+    ///
+    /// # Errors
+    ///
+    /// With [`commit_every`](UpsertStream::commit_every) the call fails with
+    /// [`Error::Refused`], and nothing is sent.
+    pub fn idempotency_token(mut self, token: impl Into<String>) -> Self {
+        self.options.token = Some(token.into());
+        self
+    }
+
     /// Calls `report` after every statement, and after every commit of
     /// [`commit_every`](UpsertStream::commit_every).
     ///
@@ -197,6 +237,7 @@ where
         conn: &mut C,
     ) -> core::result::Result<usize, E> {
         let model = Model::of::<R>(Overriding::of(self.overrides))?;
+        self.options.check_token(|| model.plain_table())?;
         let mut session = BlockingSession::with_copy(conn);
         let mut source = LocalSource(self.rows);
         let options = &mut self.options;

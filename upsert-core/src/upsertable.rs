@@ -6,14 +6,21 @@ use diesel::backend::Backend;
 use diesel::query_builder::QueryFragment;
 
 use crate::builder::Upsert;
-use crate::connection::UpsertConnection;
+use crate::connection::{OutcomeConnection, UpsertConnection};
+use crate::dialect::Catalog;
+use crate::engine;
 use crate::error::{Error, Result};
 use crate::expression::Expressions;
 use crate::field::{FieldDef, Supplied};
+use crate::model::Model;
+use crate::overrides::Overriding;
 use crate::select::{Selects, UpsertFrom};
+use crate::session::blocking::BlockingSession;
+use crate::session::now;
 use crate::stream::UpsertStream;
 use crate::target::TargetDef;
 use crate::value::ValueVisitor;
+use crate::verify::Verification;
 
 /// The columns that a struct writes, whatever the database.
 ///
@@ -405,6 +412,51 @@ pub trait Upsertable: Fields + Sized {
     /// ```
     fn upsert_from<'f, Q: Selects<Self>>(query: Q) -> UpsertFrom<'f, Q::Query, Self> {
         UpsertFrom::new(query.as_query())
+    }
+
+    /// Asks the database whether the model fits its table, and says what does not.
+    ///
+    /// It looks for the unique index of the conflict target, for columns that are missing, that
+    /// an insert needs, or whose nullability is another, and lets the database look at the
+    /// statement, with the rights that it takes. Nothing is written, and no row is read. Called
+    /// once for each model, in a test or when an application starts, it finds what calls would
+    /// fail for, or on MySQL do otherwise.
+    ///
+    /// ```
+    /// # include!("doctest_setup.rs");
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let conn = &mut connection();
+    /// let verification = Product::verify(conn)?;
+    /// assert!(verification.is_ok());
+    /// println!("{verification}");   // `products` on conflict (sku): the unique index is `..`
+    ///
+    /// #[derive(Upsertable)]
+    /// #[diesel(table_name = products)]
+    /// #[upsert(do_nothing)]
+    /// struct Name {
+    ///     #[conflict_key]
+    ///     name: String,
+    /// }
+    /// let verification = Name::verify(conn)?;
+    /// assert_eq!(
+    ///     verification.problems[0].to_string(),
+    ///     "`sku` is NOT NULL and has no DEFAULT, but the model does not have it, so no row can be \
+    ///      inserted: give the model a field for it, or the column a DEFAULT",
+    /// );
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// An [`Error`](crate::Error) of the connection, or [`Refused`](crate::Error::Refused) if
+    /// the model cannot be written as SQL.
+    fn verify<C>(conn: &mut C) -> Result<Verification>
+    where
+        C: OutcomeConnection<Self, Backend: Catalog>,
+    {
+        let model = Model::of::<Self>(Overriding::of(()))?;
+        now(engine::verify(&mut BlockingSession::of(conn), model))
     }
 
     /// Inserts this row, or updates the one that has its conflict key.

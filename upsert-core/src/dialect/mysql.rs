@@ -12,16 +12,26 @@ use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 
 use super::outcomes::push_values;
 use super::{
-    ConflictClause, Dialect, Equals, Fault, Inspection, KeyColumn, KeyColumns, KeyLookup, KeyPart,
-    Outcomes, Question, Report, Rows, TargetLookup, TypeKind, encode_by_collector, fold_ascii,
-    push_existing, unquote,
+    Catalog, ConflictClause, Dialect, Equals, Fault, Inspection, KeyColumn, KeyColumns, KeyLookup,
+    KeyPart, Outcomes, Question, Report, Rows, TargetLookup, TypeKind, encode_by_collector,
+    fault_of_kind, fold_ascii, push_existing, unquote,
 };
-use crate::error::message;
+use crate::error::{Contention, message};
 use crate::expression::Fragment;
 use crate::field::ColumnDef;
 
 mod catalog;
 mod clause;
+
+/// Does the client say that the connection is lost? It has no other language, unlike the
+/// server: errors 2006, 2013 and 2055 of the C library, and what `mysql_async`
+/// says.
+fn is_lost(message: &str) -> bool {
+    message.starts_with("Lost connection to ")
+        || message.ends_with("erver has gone away")
+        || message.starts_with("Input/output error: ")
+        || message.starts_with("Driver error: ")
+}
 
 /// How the server repeats [`clause::RAISE`] in its message, in lower case,
 /// without the spaces and parentheses that servers set differently.
@@ -150,6 +160,9 @@ impl Dialect for Mysql {
                 .and_then(|(_, name)| name.strip_suffix('\''));
             return Fault::UniqueViolation(index.map(str::to_owned));
         }
+        if is_lost(message) {
+            return Fault::ConnectionLost;
+        }
         let bare = message.to_ascii_lowercase().replace([' ', '(', ')'], "");
         if bare.contains(RAISED) {
             Fault::UniqueViolation(None)
@@ -157,10 +170,67 @@ impl Dialect for Mysql {
             Fault::Forgotten
         } else if message.contains("max_allowed_packet") {
             Fault::TooLarge
+        } else if message.starts_with("Deadlock found when trying to get lock") {
+            Fault::Contention(Contention::Deadlock)
         } else {
-            Fault::Other
+            match fault_of_kind(error) {
+                // Diesel's kind for 1213.
+                Fault::Contention(Contention::Serialization) => {
+                    Fault::Contention(Contention::Deadlock)
+                }
+                fault => fault,
+            }
         }
     }
+
+    /// The last of the conditions, as warnings come before the error.
+    fn last_error() -> Option<Question<'static, Self>> {
+        Some(number(
+            "SET @upsert_number = 0; GET DIAGNOSTICS @upsert_number = NUMBER; \
+             GET DIAGNOSTICS CONDITION @upsert_number @upsert_number = MYSQL_ERRNO",
+        ))
+    }
+
+    /// <https://mariadb.com/kb/en/mariadb-error-codes/>
+    fn fault_of(number: usize) -> Fault {
+        match number {
+            1213 => Fault::Contention(Contention::Deadlock),
+            1205 => Fault::Contention(Contention::LockTimeout),
+            // `innodb_snapshot_isolation`, and Galera's nodes among each other.
+            1020 => Fault::Contention(Contention::Serialization),
+            // A connection that was killed, a server that shuts down.
+            1053 | 1927 => Fault::ConnectionLost,
+            // Nobody says that a row is at fault: no database, table, column or right, a server
+            // that is read-only, out of space or of time.
+            1021
+            | 1030
+            | 1037
+            | 1041
+            | 1044..=1047
+            | 1049
+            | 1054
+            | 1064
+            | 1114
+            | 1142
+            | 1143
+            | 1146
+            | 1227
+            | 1290
+            | 1305
+            | 1317
+            | 1792
+            | 1836
+            | 1969
+            | 3024 => Fault::NotRow,
+            // NULL, no value, foreign keys, CHECK, values that the column's type does not hold.
+            1048 | 1216 | 1217 | 1264 | 1265 | 1292 | 1364 | 1366 | 1367 | 1406 | 1411 | 1451
+            | 1452 | 1690 | 3140 | 3819 | 4025 => Fault::Row,
+            _ => Fault::Other,
+        }
+    }
+
+    const CREATE_TOKENS: &'static str =
+        "CREATE TABLE upsert_tokens (token VARBINARY(255) NOT NULL PRIMARY KEY)";
 
     /// Without a unique index on the target, `ON DUPLICATE KEY UPDATE` appends
     /// every row, and says nothing. So the catalog is asked, and with the same
@@ -230,9 +300,7 @@ impl Outcomes for Mysql {
     }
 
     fn key_columns<'t>(target: &KeyLookup<'t>) -> Fragment<'t, Self> {
-        let (schema, name) = unquote(target.table);
-        let schema = schema.map_or("DATABASE()".to_owned(), |schema| name_literal(&schema));
-        let name = name_literal(&name);
+        let (schema, name) = literals(target.table);
         let names = target.columns.iter().map(|name| name_literal(name));
         let (names, count) = (names.collect::<Vec<_>>().join(", "), target.columns.len());
         Box::new(Written(format!(
@@ -312,12 +380,10 @@ impl Outcomes for Mysql {
 
     /// Looks for the column that the server numbers.
     fn numbered_column(table: &str) -> Option<Fragment<'static, Self>> {
-        let (schema, table) = unquote(table);
+        let of_table = of_table(table);
         Some(Box::new(Written(format!(
-            "SELECT MIN(COLUMN_NAME) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} \
-             AND TABLE_NAME = {} AND EXTRA LIKE '%auto_increment%'",
-            schema.map_or("DATABASE()".to_owned(), |schema| name_literal(&schema)),
-            name_literal(&table),
+            "SELECT MIN(COLUMN_NAME) FROM information_schema.COLUMNS WHERE {of_table} \
+             AND EXTRA LIKE '%auto_increment%'"
         ))))
     }
 
@@ -335,6 +401,67 @@ impl Outcomes for Mysql {
         out.push_sql(" = LAST_INSERT_ID() AND LAST_INSERT_ID() > 0");
         Ok(())
     }
+}
+
+impl Catalog for Mysql {
+    const NEEDS_INDEX: bool = false;
+
+    fn facts(table: &str) -> Fragment<'_, Self> {
+        let (of_table, of_triggers) = (of_table(table), of_trigger(table));
+        Box::new(Written(format!(
+            "SELECT 'kind', IF(TABLE_TYPE LIKE '%VIEW', 'view', 'table') \
+             FROM information_schema.TABLES WHERE {of_table} \
+             UNION ALL SELECT 'not strict', @@SESSION.sql_mode \
+             FROM information_schema.TABLES WHERE {of_table} AND @@SESSION.sql_mode NOT LIKE \
+             '%STRICT\\_%' \
+             UNION ALL SELECT 'no transactions', e.ENGINE FROM information_schema.TABLES t \
+             JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE \
+             WHERE e.TRANSACTIONS = 'NO' AND {of_table} \
+             UNION ALL SELECT 'trigger', 'yes' FROM information_schema.TRIGGERS \
+             WHERE ACTION_TIMING = 'BEFORE' AND EVENT_MANIPULATION = 'INSERT' AND {of_triggers}"
+        )))
+    }
+
+    /// MySQL calls a column with an expression as its DEFAULT `DEFAULT_GENERATED`.
+    fn columns(table: &str) -> Fragment<'_, Self> {
+        let of_table = of_table(table);
+        Box::new(Written(format!(
+            "SELECT COLUMN_NAME, IF(IS_NULLABLE = 'YES', 'yes', 'no'), \
+             IF(COLUMN_DEFAULT IS NOT NULL OR EXTRA LIKE '%auto_increment%', 'yes', 'no'), \
+             IF(EXTRA LIKE '%VIRTUAL%' OR EXTRA LIKE '%STORED%' OR EXTRA LIKE '%PERSISTENT%', \
+             'yes', 'no') \
+             FROM information_schema.COLUMNS WHERE {of_table} ORDER BY ORDINAL_POSITION"
+        )))
+    }
+
+    fn unique_indexes(table: &str) -> Fragment<'_, Self> {
+        let of_table = of_table(table);
+        Box::new(Written(format!(
+            "SELECT INDEX_NAME, COLUMN_NAME, NULL, 'yes', 'no', \
+             IF(SUB_PART IS NULL, 'no', 'yes'), 'no' FROM information_schema.STATISTICS \
+             WHERE NON_UNIQUE = 0 AND {of_table} \
+             ORDER BY INDEX_NAME <> 'PRIMARY', INDEX_NAME, SEQ_IN_INDEX"
+        )))
+    }
+}
+
+/// The condition that a row of the catalog is about a table.
+fn of_table(table: &str) -> String {
+    let (schema, name) = literals(table);
+    format!("TABLE_SCHEMA = {schema} AND TABLE_NAME = {name}")
+}
+
+/// The condition that a trigger is a table's.
+fn of_trigger(table: &str) -> String {
+    let (schema, name) = literals(table);
+    format!("EVENT_OBJECT_SCHEMA = {schema} AND EVENT_OBJECT_TABLE = {name}")
+}
+
+/// The schema and the name of a table, as SQL.
+fn literals(table: &str) -> (String, String) {
+    let (schema, name) = unquote(table);
+    let schema = schema.map_or("DATABASE()".to_owned(), |schema| name_literal(&schema));
+    (schema, name_literal(&name))
 }
 
 /// Writes `VALUES (..), (..)`. A value of a row for which there is a condition that is

@@ -15,19 +15,20 @@ use diesel::sql_types::{Array, BigInt, HasSqlType, Nullable, SqlType, Text, Time
 use super::on_conflict::{OnConflict, push_on_conflict};
 use super::outcomes::push_numbered_values;
 use super::{
-    Assignment, ConflictClause, Dialect, Dropped, Equals, Fault, Inspection, KeyColumn, KeyColumns,
-    KeyLookup, KeyPart, Outcomes, Question, Report, Rows, SupportsConstraintTarget,
+    Assignment, Catalog, ConflictClause, Dialect, Dropped, Equals, Fault, Inspection, KeyColumn,
+    KeyColumns, KeyLookup, KeyPart, Outcomes, Question, Report, Rows, SupportsConstraintTarget,
     SupportsExpressionTarget, SupportsPartialTarget, TargetLookup, TypeKind, Values,
-    encode_by_collector, push_existing, push_value,
+    encode_by_collector, fault_of_kind, push_existing, push_value,
 };
 #[cfg(feature = "copy")]
 use super::{Copier, Plain};
-use crate::error::{constraint, message};
+use crate::error::Contention;
 use crate::expression::Fragment;
 use crate::field::Rule;
 
 #[cfg(feature = "copy")]
 mod copy;
+mod messages;
 
 impl Dialect for Pg {
     // The protocol counts parameters in 16 bits.
@@ -123,27 +124,36 @@ impl Dialect for Pg {
         KeyPart::new(bytes, equals)
     }
 
-    /// PostgreSQL's SQLSTATE does not reach Diesel's errors, so its messages
-    /// are matched, in the English of `lc_messages = C` and `en_*`. In another
-    /// language these errors are [`Fault::Other`].
+    /// PostgreSQL's SQLSTATE does not reach Diesel's errors, so where Diesel's kind does not
+    /// tell, the message is matched, in the languages that PostgreSQL speaks.
     fn fault(error: &DieselError) -> Fault {
-        match (error, message(error)) {
-            (_, Some(message))
-                if message
-                    .contains("no unique or exclusion constraint matching the ON CONFLICT")
-                    || is_missing_constraint(message) =>
-            {
-                Fault::NoUniqueIndex
-            }
-            (_, Some(message))
-                if message.contains("ON CONFLICT DO UPDATE command cannot affect row a second") =>
-            {
-                Fault::CardinalityViolation
-            }
-            (DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, info), _) => {
-                Fault::UniqueViolation(constraint(&**info))
-            }
-            _ => Fault::Other,
+        let DieselError::DatabaseError(DatabaseErrorKind::Unknown, info) = error else {
+            return fault_of_kind(error);
+        };
+        let message = info.message();
+        let says = |texts| messages::is_one_of(message, texts);
+        if info.details().is_some_and(messages::is_ring) || message == "deadlock detected" {
+            Fault::Contention(Contention::Deadlock)
+        } else if says(messages::TERMINATED)
+            || message.starts_with("terminating connection")
+            || messages::OF_PGBOUNCER.contains(&message)
+        {
+            Fault::ConnectionLost
+        } else if says(messages::LOCK_TIMEOUT) {
+            Fault::Contention(Contention::LockTimeout)
+        } else if says(messages::CARDINALITY) {
+            Fault::CardinalityViolation
+        } else if says(messages::NO_INDEX) || says(messages::NO_CONSTRAINT) {
+            Fault::NoUniqueIndex
+        } else if says(messages::NOT_IN_TIME)
+            || says(messages::CANCELED)
+            // The parser points at what is wrong with a statement.
+            || info.statement_position().is_some()
+            || NOT_ROW.iter().any(|text| message.contains(text))
+        {
+            Fault::NotRow
+        } else {
+            Fault::Other
         }
     }
 
@@ -377,6 +387,77 @@ impl Outcomes for Pg {
     }
 }
 
+impl Catalog for Pg {
+    const EXPLAIN: &'static str = "EXPLAIN (COSTS OFF) ";
+    const ARBITER: Option<&'static str> = Some("Conflict Arbiter Indexes: ");
+
+    fn facts(table: &str) -> Fragment<'_, Self> {
+        Box::new(OfTable {
+            table,
+            query: "SELECT 'kind'::pg_catalog.text, CASE WHEN r.relkind IN ('v', 'm') THEN 'view' \
+                    ELSE 'table' END FROM pg_catalog.pg_class r \
+                    WHERE r.oid = (SELECT pg_catalog.to_regclass(name) FROM named) \
+                    UNION ALL SELECT 'trigger', 'yes' WHERE EXISTS (\
+                    SELECT FROM pg_catalog.pg_trigger t \
+                    WHERE t.tgrelid = (SELECT pg_catalog.to_regclass(name) FROM named) \
+                    AND NOT t.tgisinternal AND t.tgtype & 6 = 6)",
+        })
+    }
+
+    fn columns(table: &str) -> Fragment<'_, Self> {
+        Box::new(OfTable {
+            table,
+            query: "SELECT a.attname::pg_catalog.text, \
+                    CASE WHEN a.attnotnull OR t.typnotnull THEN 'no' ELSE 'yes' END, \
+                    CASE WHEN a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL \
+                    THEN 'yes' ELSE 'no' END, \
+                    CASE WHEN a.attgenerated <> '' OR a.attidentity = 'a' THEN 'yes' ELSE 'no' END \
+                    FROM pg_catalog.pg_attribute a \
+                    JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
+                    WHERE a.attrelid = (SELECT pg_catalog.to_regclass(name) FROM named) \
+                    AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
+        })
+    }
+
+    /// `indnullsnotdistinct` is there since PostgreSQL 15.
+    fn unique_indexes(table: &str) -> Fragment<'_, Self> {
+        Box::new(OfTable {
+            table,
+            query: "SELECT c.relname::pg_catalog.text, a.attname::pg_catalog.text, \
+                    pg_catalog.pg_get_expr(i.indpred, i.indrelid), \
+                    CASE WHEN i.indisvalid THEN 'yes' ELSE 'no' END, \
+                    CASE WHEN i.indimmediate THEN 'no' ELSE 'yes' END, 'no', \
+                    CASE WHEN pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct' = 'true' \
+                    THEN 'yes' ELSE 'no' END \
+                    FROM pg_catalog.pg_index i \
+                    JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
+                    CROSS JOIN LATERAL pg_catalog.unnest(i.indkey::pg_catalog.int2[]) \
+                    WITH ORDINALITY AS k (attnum, position) \
+                    LEFT JOIN pg_catalog.pg_attribute a \
+                    ON a.attrelid = i.indrelid AND a.attnum = k.attnum \
+                    WHERE i.indrelid = (SELECT pg_catalog.to_regclass(name) FROM named) \
+                    AND i.indisunique AND k.position <= i.indnkeyatts \
+                    ORDER BY i.indisprimary DESC, c.relname, c.oid, k.position",
+        })
+    }
+}
+
+/// A query of the catalog about one table.
+struct OfTable<'t> {
+    table: &'t str,
+    query: &'static str,
+}
+
+impl QueryFragment<Pg> for OfTable<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("WITH named (name) AS (SELECT ");
+        out.push_bind_param::<Text, str>(self.table)?;
+        out.push_sql("::pg_catalog.text) ");
+        out.push_sql(self.query);
+        Ok(())
+    }
+}
+
 /// Writes `(VALUES (0, $1)) AS __upsert_rows (__upsert_row, "sku")`.
 fn push_named_values<'b>(
     rows: &dyn Rows<'b, Pg>,
@@ -448,12 +529,21 @@ impl QueryFragment<Pg> for LookUpKey<'_> {
     }
 }
 
-/// `constraint "name" for table "t" does not exist`
-fn is_missing_constraint(message: &str) -> bool {
-    message.starts_with("constraint \"")
-        && message.contains("\" for table \"")
-        && message.ends_with(" does not exist")
-}
+/// Parts of messages of errors for which no row is to blame, in English.
+const NOT_ROW: &[&str] = &[
+    "permission denied",
+    "row-level security policy",
+    "current transaction is aborted",
+    "cached plan must not change result type",
+    "could not extend file",
+    "could not write",
+    "No space left on device",
+    "out of shared memory",
+    "out of memory",
+    "remaining connection slots",
+    "unnamed prepared statement",
+    "prepared statement",
+];
 
 /// Selects a row for each reason why the database may hold keys equal that have
 /// different binds.

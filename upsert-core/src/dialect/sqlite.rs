@@ -12,12 +12,12 @@ use diesel::sqlite::Sqlite;
 use super::on_conflict::{OnConflict, push_is_changed, push_on_conflict};
 use super::outcomes::push_numbered_values;
 use super::{
-    Assignment, ConflictClause, Dialect, Dropped, Equals, Fault, Inspection, KeyColumn, KeyColumns,
-    KeyLookup, KeyPart, Outcomes, Question, Report, Rows, SupportsExpressionTarget,
-    SupportsPartialTarget, TargetLookup, TypeKind, Values, encode_by_collector, push_condition,
-    push_existing, push_plain_sum, push_value, unquote,
+    Assignment, Catalog, ConflictClause, Dialect, Dropped, Equals, Fault, Inspection, KeyColumn,
+    KeyColumns, KeyLookup, KeyPart, Outcomes, Question, Report, Rows, SupportsExpressionTarget,
+    SupportsPartialTarget, TargetLookup, TypeKind, Values, encode_by_collector, fault_of_kind,
+    push_condition, push_existing, push_plain_sum, push_value, unquote,
 };
-use crate::error::{message, refuse};
+use crate::error::{Contention, message, refuse};
 use crate::expression::Fragment;
 use crate::field::{ColumnDef, Rule};
 
@@ -35,6 +35,7 @@ impl Dialect for Sqlite {
     // A transaction that reads before it writes may find that it can no longer
     // write (`SQLITE_BUSY_SNAPSHOT`), so it takes the write lock first.
     const BEGIN: &'static str = "BEGIN IMMEDIATE";
+    const IS_EMBEDDED: bool = true;
     const DROPPED: Dropped = Dropped::Finishes;
 
     fn push_conflict_clause<'b>(
@@ -98,7 +99,11 @@ impl Dialect for Sqlite {
                         .map(str::to_owned),
                 )
             }
-            _ => Fault::Other,
+            (_, Some(message)) if BUSY.contains(&message) => Fault::Contention(Contention::Busy),
+            (_, Some(message)) if NOT_ROW.iter().any(|text| message.contains(text)) => {
+                Fault::NotRow
+            }
+            _ => fault_of_kind(error),
         }
     }
 
@@ -140,6 +145,32 @@ impl Dialect for Sqlite {
 
 impl SupportsExpressionTarget for Sqlite {}
 impl SupportsPartialTarget for Sqlite {}
+
+/// What SQLite says where another connection is in the way; it has no other language
+/// (`sqlite3ErrStr` and `sqlite3LockAndPrepare` in its source).
+const BUSY: &[&str] = &[
+    "database is locked",
+    "database table is locked",
+    "database schema is locked",
+    "locking protocol",
+];
+
+/// What SQLite says where no row of a statement can be written.
+const NOT_ROW: &[&str] = &[
+    "no such table",
+    "no such column",
+    "has no column named",
+    "syntax error",
+    "attempt to write a readonly database",
+    "database or disk is full",
+    "disk I/O error",
+    "unable to open database file",
+    "database disk image is malformed",
+    "file is not a database",
+    "out of memory",
+    "interrupted",
+    "not authorized",
+];
 
 /// The class of text under SQLite's own collations: `NOCASE` compares the
 /// letters of ASCII without regard to case, `RTRIM` ignores spaces at the end.
@@ -368,6 +399,102 @@ impl Outcomes for Sqlite {
         out.push_sql(" = last_insert_rowid()");
         Ok(())
     }
+}
+
+impl Catalog for Sqlite {
+    const EXPLAIN: &'static str = "EXPLAIN QUERY PLAN ";
+
+    /// A trigger cannot give a column its value here.
+    fn facts(table: &str) -> Fragment<'_, Self> {
+        of_table(table, |schema, table, out| {
+            out.push_sql("SELECT 'kind', CASE type WHEN 'view' THEN 'view' ELSE 'table' END FROM ");
+            push_master(schema, out)?;
+            out.push_sql(" WHERE type IN ('table', 'view') AND name = ");
+            out.push_bind_param::<Text, str>(table)?;
+            out.push_sql(" COLLATE NOCASE");
+            Ok(())
+        })
+    }
+
+    /// An `INTEGER PRIMARY KEY` is numbered where it gets no value.
+    fn columns(table: &str) -> Fragment<'_, Self> {
+        of_table(table, |schema, table, out| {
+            out.push_sql(
+                "SELECT name, CASE WHEN \"notnull\" OR pk AND upper(type) = 'INTEGER' THEN 'no' \
+                 ELSE 'yes' END, CASE WHEN dflt_value IS NOT NULL \
+                 OR pk AND upper(type) = 'INTEGER' THEN 'yes' ELSE 'no' END, \
+                 CASE WHEN hidden IN (2, 3) THEN 'yes' ELSE 'no' END FROM pragma_table_xinfo(",
+            );
+            push_of(table, schema, out)?;
+            out.push_sql(") ORDER BY cid");
+            Ok(())
+        })
+    }
+
+    /// A rowid's index is the table itself, and not in the list.
+    fn unique_indexes(table: &str) -> Fragment<'_, Self> {
+        of_table(table, |schema, table, out| {
+            out.push_sql(
+                "SELECT name, part, predicate, 'yes', 'no', 'no', 'no' FROM (\
+                 SELECT 0 AS seq, 0 AS position, 'PRIMARY KEY' AS name, c.name AS part, \
+                 NULL AS predicate FROM pragma_table_xinfo(",
+            );
+            push_of(table, schema, out)?;
+            out.push_sql(") AS c WHERE c.pk AND NOT EXISTS (SELECT 1 FROM pragma_index_list(");
+            push_of(table, schema, out)?;
+            out.push_sql(
+                ") AS i WHERE i.origin = 'pk') \
+                 UNION ALL SELECT CASE i.origin WHEN 'pk' THEN 0 ELSE i.seq + 1 END, c.seqno, \
+                 CASE i.origin WHEN 'pk' THEN 'PRIMARY KEY' ELSE i.name END, c.name, \
+                 CASE WHEN i.partial THEN (SELECT substr(s.sql, instr(upper(s.sql), ' WHERE ') + 7) \
+                 FROM ",
+            );
+            push_master(schema, out)?;
+            out.push_sql(" AS s WHERE s.name = i.name) END FROM pragma_index_list(");
+            push_of(table, schema, out)?;
+            out.push_sql(") AS i, pragma_index_info(i.name");
+            push_schema(schema, out)?;
+            out.push_sql(") AS c WHERE i.\"unique\") ORDER BY seq, position");
+            Ok(())
+        })
+    }
+}
+
+/// Writes a query about a table, from its schema and its name.
+type PushOfTable =
+    for<'b> fn(Option<&'b str>, &'b str, &mut AstPass<'_, 'b, Sqlite>) -> QueryResult<()>;
+
+/// A query of the catalog about one table.
+struct OfTable {
+    schema: Option<String>,
+    table: String,
+    push: PushOfTable,
+}
+
+fn of_table(table: &str, push: PushOfTable) -> Fragment<'_, Sqlite> {
+    let (schema, table) = unquote(table);
+    Box::new(OfTable {
+        schema,
+        table,
+        push,
+    })
+}
+
+impl QueryFragment<Sqlite> for OfTable {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        (self.push)(self.schema.as_deref(), &self.table, &mut out)
+    }
+}
+
+/// Writes the relation of all tables and indexes, the temporary ones too.
+fn push_master(schema: Option<&str>, out: &mut AstPass<'_, '_, Sqlite>) -> QueryResult<()> {
+    let Some(schema) = schema else {
+        out.push_sql("(SELECT * FROM sqlite_temp_master UNION ALL SELECT * FROM sqlite_master)");
+        return Ok(());
+    };
+    out.push_identifier(schema)?;
+    out.push_sql(".sqlite_master");
+    Ok(())
 }
 
 /// The numbers that a column can hold, by its SQL type in `table!`.

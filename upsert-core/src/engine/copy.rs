@@ -26,7 +26,7 @@ where
     {
         self.load(session, chunk)?;
         let affected = session.execute(&self.statement(chunk, conflict)).await;
-        affected.map_err(|source| self.stop(source, chunk.rows))
+        self.checked(session, affected, chunk.rows).await
     }
 
     /// Sends a chunk into a staging table.
@@ -34,7 +34,7 @@ where
     where
         S: Session<Backend = DB>,
     {
-        let stop = |source| self.stop(source, chunk.rows);
+        let stop = |source| self.stop(DB::fault(&source), source, chunk.rows);
         let first = self.inserted(chunk.part(&chunk.rows[..1]));
         let copier = match session.copier(&first, chunk.supplied) {
             Ok(copier) => copier,

@@ -11,7 +11,10 @@ use std::sync::Arc;
 use diesel::result::Error as DieselError;
 
 use super::probe::Matching;
-use super::{Call, Chunk, Limits, Needs, Order, Stop, begin, end};
+use super::{
+    Begun, Call, Chunk, Limits, Needs, Order, Stop, begin, classified, end, next_attempt,
+    of_autocommit,
+};
 use crate::batch::ErasedBatch;
 use crate::builder::Options;
 use crate::dialect::{ConflictClause, KeyLookup, Outcomes, Report};
@@ -20,6 +23,7 @@ use crate::field::Supplied;
 use crate::model::{Model, TargetSql};
 use crate::outcome::Action;
 use crate::plan::{Plan, Step};
+use crate::retry::Attempts;
 use crate::returning::{Slot, Wanted};
 use crate::session::{LoadSession, LoadsFrom};
 use crate::sql::{mentions, placeholder, sql_of, without_quotes};
@@ -53,49 +57,105 @@ where
     E: LoadsFrom<S, U>,
 {
     let sent = async {
-        let sql = sql_of::<S::Backend>(returning)
-            .map_err(|source| Error::of_building(model.plain_table(), source))?;
-        let needs = Needs {
-            each_row: true,
-            notes: S::Backend::REPORT == Report::Returning
-                || S::Backend::REPORT == Report::Log && (wanted.action || wanted.old),
-            binds: sql.matches(placeholder::<S::Backend>()).count(),
-        };
-        let call = Call::<S::Backend, T>::prepare(batch, model, options, needs)?;
-        let mut limits = Limits::of::<S::Backend>();
-        // A note of a row copies those before it.
-        limits.rows = limits.rows.min(MAX_NOTED_ROWS);
-        let order = call.order(limits);
-        let sorts = call.look(session, order, &mut limits).await?.may_sort;
-        trace::is_sorted(sorts);
-        // Something of the table makes keys equal.
-        let is_obstructed = !sorts && call.order(limits) == Order::Ask;
-        let mut attempt = Attempt::default();
+        let mut attempts = Attempts::of(options.retry);
         loop {
-            let plan = call.plan(sorts && !attempt.halves);
-            let mut results = Results {
-                call: &call,
-                returning,
-                wanted,
-                matching: None,
-                numbered_column: OnceCell::new(),
-                asks: !sorts || attempt.halves || !model.comparison.knows_equal(),
-                one_by_one: is_obstructed && !S::Backend::NUMBERED_LIKE_COLUMNS,
-                attempt,
-                slots: Vec::new(),
-            };
-            match results.run(session, &plan, limits, options).await {
-                Ok(()) => return Ok(results.slots),
-                Err(Stop::Failed(error)) => return Err(error),
-                Err(Stop::Repeats | Stop::OneByOne | Stop::NoCopy | Stop::Forgotten) => {
-                    attempt.halves = true;
+            let sent = run_once(session, batch, model, options, returning, wanted);
+            let error = match sent.await {
+                Ok(slots) => return Ok(slots),
+                Err(Stop::Row { error, .. }) if options.on_error.names_rows() => {
+                    let mut options = options.of_part();
+                    return Err(named(session, batch, model, &mut options, error).await);
                 }
-                Err(Stop::Vanished(rows)) if attempt.locks => return Err(call.missing(&rows)),
-                Err(Stop::Vanished(_)) => attempt.locks = true,
-            }
+                Err(Stop::Failed(error) | Stop::Row { error, .. }) => error,
+                Err(stop) => return Err(unexpected(&stop)),
+            };
+            next_attempt(session, &mut attempts, classified(error, model)).await?;
         }
     };
     trace::inside(trace::call(&model.table, batch.len()), sent).await
+}
+
+async fn run_once<S, T, E, U>(
+    session: &mut S,
+    batch: &T,
+    model: &Model<'_, S::Backend>,
+    options: &mut Options<'_>,
+    returning: &E,
+    wanted: Wanted,
+) -> Sent<Vec<Slot<U>>>
+where
+    S: LoadSession,
+    T: ErasedBatch<S::Backend> + ?Sized,
+    E: LoadsFrom<S, U>,
+{
+    let sql = sql_of::<S::Backend>(returning)
+        .map_err(|source| Error::of_building(model.plain_table(), source))?;
+    let needs = Needs {
+        each_row: true,
+        notes: S::Backend::REPORT == Report::Returning
+            || S::Backend::REPORT == Report::Log && (wanted.action || wanted.old),
+        binds: sql.matches(placeholder::<S::Backend>()).count(),
+        ..Needs::default()
+    };
+    let call = Call::<S::Backend, T>::prepare(batch, model, options, needs)?;
+    let mut limits = Limits::of::<S::Backend>();
+    // A note of a row copies those before it.
+    limits.rows = limits.rows.min(MAX_NOTED_ROWS);
+    let order = call.order(limits);
+    let sorts = call.look(session, order, &mut limits).await?.may_sort;
+    trace::is_sorted(sorts);
+    // Something of the table makes keys equal.
+    let is_obstructed = !sorts && call.order(limits) == Order::Ask;
+    let mut attempt = Attempt::default();
+    loop {
+        let plan = call.plan(sorts && !attempt.halves);
+        let mut results = Results {
+            call: &call,
+            returning,
+            wanted,
+            matching: None,
+            numbered_column: OnceCell::new(),
+            asks: !sorts || attempt.halves || !model.comparison.knows_equal(),
+            one_by_one: is_obstructed && !S::Backend::NUMBERED_LIKE_COLUMNS,
+            attempt,
+            slots: Vec::new(),
+        };
+        match results.run(session, &plan, limits, options).await {
+            Ok(()) => return Ok(results.slots),
+            Err(Stop::Repeats | Stop::OneByOne | Stop::NoCopy | Stop::Forgotten) => {
+                attempt.halves = true;
+            }
+            Err(Stop::Vanished(rows)) if attempt.locks => {
+                return Err(call.missing(&rows).into());
+            }
+            Err(Stop::Vanished(_)) => attempt.locks = true,
+            Err(stop @ (Stop::Row { .. } | Stop::Applied | Stop::Failed(_))) => return Err(stop),
+        }
+    }
+}
+
+/// Names the rows that cannot be written, of a call that has failed by `error`: it is sent
+/// once more without its results, and rolled back.
+async fn named<S, T>(
+    session: &mut S,
+    batch: &T,
+    model: &Model<'_, S::Backend>,
+    options: &mut Options<'_>,
+    error: Error,
+) -> Error
+where
+    S: LoadSession,
+    T: ErasedBatch<S::Backend> + ?Sized,
+{
+    if session.begin().await.is_err() {
+        return error;
+    }
+    let sent = super::run(session, batch, model, options).await;
+    let _ = session.rollback().await;
+    match sent {
+        Err(named @ Error::FailedRows { .. }) => named,
+        _ => error,
+    }
 }
 
 /// What an earlier attempt has shown.
@@ -156,7 +216,11 @@ where
         let begun = begin(session, is_alone).await?;
         let sent = self.send_all(session, &chunks, &left_out_chunks, options);
         let sent = sent.await;
-        end(session, begun, sent).await
+        let sent = end(session, call.model, begun, sent).await;
+        sent.map_err(|stop| match stop {
+            Stop::Failed(error) if begun == Begun::Nothing => Stop::Failed(of_autocommit(error)),
+            stop => stop,
+        })
     }
 
     async fn send_all<S>(
@@ -267,7 +331,7 @@ where
             if is_known {
                 session.begin().await?;
                 let written = self.write(session, part).await;
-                match end(session, true, written).await {
+                match end(session, self.call.model, Begun::Savepoint, written).await {
                     Err(Stop::Repeats) => {}
                     written => {
                         written?;
@@ -391,6 +455,11 @@ fn input_row(rows: &[usize], number: i64) -> Sent<(usize, i64)> {
         Some(row) => Ok((*row, number % 4)),
         None => Err(unreadable().into()),
     }
+}
+
+/// A call that returns what it wrote has no token, and is not stopped otherwise.
+fn unexpected(_: &Stop) -> Error {
+    unreadable()
 }
 
 fn unreadable() -> Error {

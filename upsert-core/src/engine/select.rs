@@ -2,7 +2,7 @@
 
 use diesel::query_builder::QueryFragment;
 
-use super::{begin, end, error, inspect, place};
+use super::{Begun, begin, classified, end, error, inspect, of_autocommit, place};
 use crate::dialect::{Dialect, Fault, TargetLookup};
 use crate::error::{Error, Result};
 use crate::select::UpsertFromStatement;
@@ -32,7 +32,15 @@ where
         inspect(session, model, &lookup, false).await?;
         let begun = begin(session, true).await?;
         let written = send_select(session, statement).await;
-        end(session, begun, written).await
+        let written = end(session, &statement.model, begun, written).await;
+        written.map_err(|error| {
+            let error = classified(error, &statement.model);
+            if begun == Begun::Nothing {
+                of_autocommit(error)
+            } else {
+                error
+            }
+        })
     };
     trace::inside(span, sent).await
 }

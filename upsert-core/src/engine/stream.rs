@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 use std::future::{Future, ready};
 
-use super::{begin, end};
+use super::{begin, classified, end, use_token};
 use crate::batch::{Batch, ModelBatch};
 use crate::builder::Options;
 use crate::error::{Error, Result, refuse};
@@ -84,8 +84,15 @@ where
     S::Backend: Upserts<R::Model>,
     R: Fields,
 {
-    if commit_every.is_some() && session.is_in_transaction().map_err(Error::Connection)? {
-        return Err(Error::of_building(model.plain_table(), refuse(IN_TRANSACTION)).into());
+    let refused = |why| Error::of_building(model.plain_table(), refuse(why));
+    match commit_every {
+        Some(_) if session.is_in_transaction().map_err(Error::Connection)? => {
+            return Err(refused(IN_TRANSACTION).into());
+        }
+        Some(_) if options.token.is_some() => return Err(refused(ONE_TOKEN).into()),
+        Some(1..=MAX_ROWS) => {}
+        _ if options.retry.is_some() => return Err(refused(NOT_IN_MEMORY).into()),
+        _ => {}
     }
     options.progress.set_stream();
     let mut call = StreamCall {
@@ -109,7 +116,10 @@ where
                 }
             }
             Err(Stop::Source(error)) => return Err(error),
-            Err(Stop::Failed(error)) => return Err(error.after(committed).into()),
+            Err(Stop::Applied) => return Ok(0),
+            Err(Stop::Failed(error)) => {
+                return Err(classified(error, model).after(committed).into());
+            }
         }
     }
 }
@@ -117,9 +127,17 @@ where
 const IN_TRANSACTION: &str = "`commit_every` cannot commit inside of a transaction: call it \
      outside of `transaction(..)`, or leave out `commit_every(..)`";
 
+const ONE_TOKEN: &str = "`idempotency_token` is for one transaction, and `commit_every` makes \
+     several: leave out one of them";
+
+const NOT_IN_MEMORY: &str = "`retry` sends the rows of a transaction again, of which a stream \
+     keeps 16384: add `commit_every(..)` with no more than that, or leave out `retry(..)`";
+
 /// Why a transaction was rolled back.
 enum Stop<E> {
     Failed(Error),
+    /// The token of the call was used before.
+    Applied,
     /// The source has yielded an error.
     Source(E),
 }
@@ -151,12 +169,12 @@ impl<S: Session, F> StreamCall<'_, '_, '_, S, F> {
         S::Backend: Upserts<R::Model>,
     {
         let rows = self.take(limit).await?;
-        if rows.len() < MAX_ROWS {
+        if rows.len() < MAX_ROWS || limit <= MAX_ROWS {
             return self.send(rows, limit).await;
         }
         let begun = begin(self.session, false).await?;
         let sent = self.send_all(rows, limit).await;
-        end(self.session, begun, sent).await
+        end(self.session, self.model, begun, sent).await
     }
 
     /// Writes these rows, and those that come after them, up to `limit` in all.
@@ -171,6 +189,14 @@ impl<S: Session, F> StreamCall<'_, '_, '_, S, F> {
         S::Backend: Upserts<R::Model>,
     {
         let mut rest = limit;
+        // The batches share one transaction.
+        if let Some(token) = self.options.token.take() {
+            match use_token(self.session, &token).await {
+                Ok(()) => {}
+                Err(super::Stop::Failed(error)) => return Err(Stop::Failed(error)),
+                Err(_) => return Err(Stop::Applied),
+            }
+        }
         loop {
             let count = rows.len();
             let is_last = self.send(rows, rest).await?;

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker, ready};
 use std::thread::{self, Thread};
+use std::time::Duration;
 
 use diesel::connection::TransactionManagerStatus;
 use diesel::query_builder::{AstPass, QueryFragment};
@@ -247,11 +248,24 @@ where
         };
         self.commits = false;
         match committed {
-            Ok(()) => self.depth -= 1,
+            Ok(()) => {
+                self.depth -= 1;
+                Ok(())
+            }
             // SQLite keeps a transaction that it cannot commit.
-            Err(_) => drop(self.rollback().await),
+            Err(commit_error) => match self.rollback().await {
+                Ok(()) => Err(commit_error),
+                Err(rollback_error) => Err(Error::RollbackErrorOnCommit {
+                    rollback_error: Box::new(rollback_error),
+                    commit_error: Box::new(commit_error),
+                }),
+            },
         }
-        committed
+    }
+
+    /// In a thread of its own: a runtime need not have a timer.
+    async fn sleep(&mut self, delay: Duration) {
+        let _ = task::spawn_blocking(move || thread::sleep(delay)).await;
     }
 
     async fn rollback(&mut self) -> QueryResult<()> {

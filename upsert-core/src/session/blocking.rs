@@ -2,6 +2,8 @@
 
 use std::future::{Future, ready};
 use std::num::NonZeroU32;
+use std::thread;
+use std::time::Duration;
 
 use diesel::connection::{Connection, LoadConnection, TransactionManager};
 use diesel::expression::QueryMetadata;
@@ -219,6 +221,11 @@ where
         self.tables.pop();
         committed?;
         self.empty_table()
+    }
+
+    fn sleep(&mut self, delay: Duration) -> impl Future<Output = ()> {
+        thread::sleep(delay);
+        ready(())
     }
 
     async fn rollback(&mut self) -> QueryResult<()> {

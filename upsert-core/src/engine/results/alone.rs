@@ -174,7 +174,7 @@ where
             selected: self.returning,
         };
         let found = E::load_from(&by_id, session).await;
-        let found = found.map_err(|it| self.call.stop(it, chunk.rows))?;
+        let found = self.call.checked(session, found, chunk.rows).await?;
         Ok(found.into_iter().next().map(|(_, row)| row))
     }
 }

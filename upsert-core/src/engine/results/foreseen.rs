@@ -144,7 +144,7 @@ where
             recurs: chunk.recurs,
         };
         let numbers = session.load_text(&probe).await;
-        let numbers = numbers.map_err(|source| call.stop(source, chunk.rows))?;
+        let numbers = call.checked(session, numbers, chunk.rows).await?;
         Ok(numbers.unwrap_or_default())
     }
 }

@@ -91,7 +91,7 @@ where
             recurs: chunk.recurs,
         };
         let sent = call.traced(chunk, session.execute(&statement)).await;
-        sent.map_err(|source| call.stop(source, rows))?;
+        call.checked(session, sent, rows).await?;
         let log = session.load_text(&Log).await.map_err(Error::Connection)?;
         let log = log.ok_or_else(unreadable)?;
         for row in rows {

@@ -110,7 +110,7 @@ where
             recurs: chunk.recurs,
         };
         let found = E::load_from(&probe, session).await;
-        let found = found.map_err(|source| call.stop(source, rows))?;
+        let found = call.checked(session, found, rows).await?;
         let mut numbers = BTreeSet::new();
         let mut read = Vec::with_capacity(found.len());
         for (number, new) in found {
@@ -143,7 +143,7 @@ where
             matching: &matching,
         };
         let answer = session.load_text(&query).await;
-        let answer = answer.map_err(|source| call.stop(source, rows))?;
+        let answer = call.checked(session, answer, rows).await?;
         Ok(answer.as_deref() == Some("yes"))
     }
 

@@ -89,7 +89,7 @@ where
             recurs: chunk.recurs,
         };
         let written = call.traced(chunk, E::load_from(&statement, session)).await;
-        let written = written.map_err(|source| call.stop(source, rows))?;
+        let written = call.checked(session, written, rows).await?;
         let mut kept: BTreeSet<usize> = rows.iter().copied().collect();
         for (number, new) in written {
             let (row, effect) = input_row(rows, number.0)?;

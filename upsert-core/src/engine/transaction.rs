@@ -1,0 +1,157 @@
+//! The transaction of a call: its begin, its end, and what an error means for it.
+
+use diesel::result::Error as DieselError;
+
+use super::place;
+use crate::dialect::{Dialect, Fault};
+use crate::error::{Error, Place, Result};
+use crate::model::Model;
+use crate::retry::Attempts;
+use crate::session::Session;
+
+/// What a call has begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Begun {
+    /// Nothing: its only statement commits itself.
+    Nothing,
+    /// A savepoint in the caller's transaction, or in the call's.
+    Savepoint,
+    Transaction,
+}
+
+/// Begins a transaction, inside of another one a savepoint.
+///
+/// One statement is all or nothing by itself, but inside of the caller's
+/// transaction it takes a savepoint to go on after an error.
+pub(super) async fn begin<S: Session>(session: &mut S, is_alone: bool) -> Result<Begun> {
+    let begun = match session.is_in_transaction().map_err(Error::Connection)? {
+        true => Begun::Savepoint,
+        false if is_alone => return Ok(Begun::Nothing),
+        false => Begun::Transaction,
+    };
+    session.begin().await.map_err(Error::Connection)?;
+    Ok(begun)
+}
+
+/// Ends what was begun, so that nothing stays of what has failed.
+pub(super) async fn end<S, T, E>(
+    session: &mut S,
+    model: &Model<'_, S::Backend>,
+    begun: Begun,
+    result: core::result::Result<T, E>,
+) -> core::result::Result<T, E>
+where
+    S: Session,
+    E: From<Error>,
+{
+    if begun == Begun::Nothing {
+        return result;
+    }
+    match result {
+        Ok(value) => match session.commit().await {
+            Ok(()) => Ok(value),
+            Err(source) => Err(of_commit(source, begun, model).into()),
+        },
+        // What has failed first tells more than that it cannot be rolled back, which
+        // Diesel's status of the connection says.
+        Err(error) => {
+            let _ = session.rollback().await;
+            Err(error)
+        }
+    }
+}
+
+/// What an error of COMMIT means.
+fn of_commit<DB: Dialect>(source: DieselError, begun: Begun, model: &Model<'_, DB>) -> Error {
+    let (source, is_lost) = match source {
+        DieselError::RollbackErrorOnCommit {
+            // A server that answers takes a ROLLBACK.
+            rollback_error: _,
+            commit_error,
+        } => (*commit_error, !DB::IS_EMBEDDED),
+        source => (source, false),
+    };
+    if begun == Begun::Transaction && (is_lost || DB::fault(&source) == Fault::ConnectionLost) {
+        let place = place(model, Vec::new());
+        return Error::CommitUnknown { place, source };
+    }
+    classified(Error::Connection(source), model)
+}
+
+/// The error of a statement that commits itself: a connection that is lost takes the answer
+/// with it.
+pub(super) fn of_autocommit(error: Error) -> Error {
+    match error {
+        Error::ConnectionLost { place, source } => Error::CommitUnknown { place, source },
+        error => error,
+    }
+}
+
+/// Says of an error outside of a statement that writes rows what it means for the call.
+pub(super) fn classified<DB: Dialect>(error: Error, model: &Model<'_, DB>) -> Error {
+    let Error::Connection(source) = error else {
+        return error;
+    };
+    match DB::fault(&source) {
+        Fault::Contention(contention) => {
+            let place = place(model, Vec::new());
+            contended(place, contention, source)
+        }
+        Fault::ConnectionLost => {
+            let place = place(model, Vec::new());
+            Error::ConnectionLost { place, source }
+        }
+        _ => Error::Connection(source),
+    }
+}
+
+/// Another transaction was in the way of the first attempt.
+pub(super) fn contended(
+    place: Box<Place>,
+    contention: crate::error::Contention,
+    source: DieselError,
+) -> Error {
+    Error::Contention {
+        place,
+        contention,
+        attempts: 1,
+        source,
+    }
+}
+
+/// Waits until it is time for the next attempt of a call whose last one has failed.
+///
+/// # Errors
+///
+/// `error`, if there is no next one: it would fail again, or there were enough.
+pub(super) async fn next_attempt<S: Session>(
+    session: &mut S,
+    attempts: &mut Attempts,
+    error: Error,
+) -> Result<()> {
+    let Error::Contention {
+        place,
+        contention,
+        source,
+        ..
+    } = error
+    else {
+        return Err(error);
+    };
+    let given_up = match attempts.failed() {
+        // In a transaction that goes on, the caller's or one that could not be rolled
+        // back, the attempt would see what this one saw.
+        Ok(delay) if session.is_in_transaction().is_ok_and(|is| !is) => {
+            session.sleep(delay).await;
+            return Ok(());
+        }
+        Ok(_) => 1,
+        Err(made) => made,
+    };
+    Err(Error::Contention {
+        place,
+        contention,
+        attempts: given_up,
+        source,
+    })
+}
