@@ -9,7 +9,9 @@ use diesel::connection::Connection;
 pub(crate) use diesel::mysql::MysqlConnection;
 #[cfg(feature = "postgres")]
 pub(crate) use diesel::pg::PgConnection;
-pub(crate) use upsert_core::{Upsert, Upsertable, upsert, upsert_stream, upsert_try_stream};
+pub(crate) use upsert_core::{Upsert, Upsertable, upsert_stream, upsert_try_stream};
+
+use crate::path::on_path;
 
 /// A property is tried with one in so many of its cases and inputs.
 pub(crate) const SHARE: u32 = 1;
@@ -27,6 +29,14 @@ pub(crate) const COPIES: bool = true;
 /// Connects to the database at `url`.
 pub(crate) fn connect<C: Connection>(url: &str) -> C {
     C::establish(url).unwrap()
+}
+
+/// Starts a call, on the path that is to be tried.
+pub(crate) fn upsert<'f, I>(rows: I) -> Upsert<'f, I::Item, I::Item>
+where
+    I: IntoIterator<Item: Upsertable>,
+{
+    on_path(upsert_core::upsert(rows))
 }
 
 /// The rows of a stream.

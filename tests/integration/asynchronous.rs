@@ -10,6 +10,9 @@ mod deadlocks;
 mod duplicates;
 mod errors;
 mod explain;
+mod hazards;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod isolation;
 mod large;
 mod none;
 mod on_error;
@@ -17,6 +20,7 @@ mod outcome;
 mod outcome_hazards;
 mod outcome_property;
 mod parallel;
+mod path;
 mod property;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod proxy;

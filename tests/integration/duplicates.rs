@@ -630,7 +630,7 @@ on_every_database! {
             }
         }
         // Once more on rows that exist.
-        assert_eq!(wait(Pair::bulk_upsert(conn, &PAIRS)).unwrap(), 7);
+        assert_eq!(wait(upsert(&PAIRS).execute(conn)).unwrap(), 7);
         assert_eq!(pairs(conn), [row(1, "x", 6, 6), row(1, "y", 2, 2), row(2, "y", 4, 4)]);
     }
 
@@ -732,7 +732,7 @@ on_every_database! {
         // Every run inserts them anew.
         diesel::delete(nullable_keys::table).execute(conn).unwrap();
         for _ in 0..2 {
-            assert_eq!(wait(NullableKey::bulk_upsert(conn, &rows)).unwrap(), 7);
+            assert_eq!(wait(upsert(&rows).execute(conn)).unwrap(), 7);
         }
         let parts = nullable_rows(conn).into_iter().map(|row| row.0);
         assert_eq!(parts.filter(Option::is_none).count(), 8);

@@ -182,10 +182,11 @@ on_every_database! {
             assert_hides_values(&error);
             assert_eq!(
                 error.to_string(),
-                "`members` has no unique index on (email), the conflict target: create one, for \
-                 example `CREATE UNIQUE INDEX members_email_key ON members (email)`, or mark the \
-                 fields of an existing unique index with `#[conflict_key]`; an index with a \
-                 `WHERE` needs that in `target_where = ..`",
+                "`members` has no unique index on (email), the conflict target: mark all fields \
+                 of the primary key or of another unique index with `#[conflict_key]`, or create \
+                 one, for example `CREATE UNIQUE INDEX members_email_key ON members (email)`; the \
+                 model's `verify(..)` says which there are; an index with a `WHERE` needs that in \
+                 `target_where = ..`",
             );
             let place = error.place().unwrap();
             assert_eq!((&*place.table, place.target.join(", ")), ("members", "email".to_owned()));

@@ -14,7 +14,10 @@ mod deadlocks;
 mod duplicates;
 mod errors;
 mod explain;
+mod hazards;
 mod import;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod isolation;
 mod large;
 mod none;
 mod on_error;
@@ -23,6 +26,7 @@ mod outcome_hazards;
 mod outcome_property;
 mod panics;
 mod parallel;
+mod path;
 mod property;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod proxy;

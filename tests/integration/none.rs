@@ -158,7 +158,7 @@ on_every_database! {
         /// The table with four rows.
         fn create(database: &mut system::TestDatabase) {
             database.run(CREATE);
-            assert_eq!(wait(Profile::bulk_upsert(&mut database.conn, &OLD)).unwrap(), 4);
+            assert_eq!(wait(upsert(&OLD).execute(&mut database.conn)).unwrap(), 4);
         }
     }
 
@@ -186,13 +186,13 @@ on_every_database! {
         ];
         for chunk_size in [1, 2, 3, 100] {
             diesel::delete(profiles::table).execute(conn).unwrap();
-            wait(Profile::bulk_upsert(conn, &OLD)).unwrap();
+            wait(upsert(&OLD).execute(conn)).unwrap();
             assert_eq!(wait(upsert(&profiles).chunk_size(chunk_size).execute(conn)).unwrap(), 7);
             assert_eq!(rows(conn), expected, "{chunk_size}");
         }
         // One by one they are the same.
         diesel::delete(profiles::table).execute(conn).unwrap();
-        wait(Profile::bulk_upsert(conn, &OLD)).unwrap();
+        wait(upsert(&OLD).execute(conn)).unwrap();
         for profile in &profiles {
             assert_eq!(wait(profile.upsert(conn)).unwrap(), 1);
         }
@@ -210,7 +210,7 @@ on_every_database! {
             Profile { id: 9, nick: None, level: Some(90), state: None },
             Profile { id: 9, nick: Some("c"), level: None, state: None },
         ];
-        assert_eq!(wait(Profile::bulk_upsert(conn, &profiles)).unwrap(), 5);
+        assert_eq!(wait(upsert(&profiles).execute(conn)).unwrap(), 5);
         assert_eq!(
             rows(conn),
             [
@@ -233,7 +233,7 @@ on_every_database! {
             Sparse { id: 8, nick: None, level: None, state: "set" },
             Sparse { id: 9, nick: None, level: Some(9), state: "set" },
         ];
-        assert_eq!(wait(Sparse::bulk_upsert(conn, &sparse)).unwrap(), 4);
+        assert_eq!(wait(upsert(&sparse).execute(conn)).unwrap(), 4);
         let mut expected = vec![
             row(1, "one", 1, "set"),
             row(2, "deux", 2, "set"),
@@ -249,7 +249,7 @@ on_every_database! {
             SparseNick { id: 6, nick: None, level: Some(6), state: None },
             SparseNick { id: 7, nick: Some("seven"), level: None, state: Some("set") },
         ];
-        assert_eq!(wait(SparseNick::bulk_upsert(conn, &sparse)).unwrap(), 2);
+        assert_eq!(wait(upsert(&sparse).execute(conn)).unwrap(), 2);
         expected.insert(4, row(6, "nobody", 6, "new"));
         expected.insert(5, row(7, "seven", 7, "set"));
         assert_eq!(rows(conn), expected);
@@ -265,7 +265,7 @@ on_every_database! {
             Dense { id: 2, nick: Some("deux"), level: 20 },
         ];
         let recorder = Recorder::of(conn);
-        assert_eq!(wait(Dense::bulk_upsert(conn, &dense)).unwrap(), 3);
+        assert_eq!(wait(upsert(&dense).execute(conn)).unwrap(), 3);
         let statements: Vec<_> = recorder.take_upserts();
         for statement in &statements {
             assert!(statement.contains("nick"), "{statement}");
@@ -286,7 +286,7 @@ on_every_database! {
             DenseNick { id: 8, nick: None, level: None },
             DenseNick { id: 4, nick: None, level: Some(40) },
         ];
-        assert_eq!(wait(DenseNick::bulk_upsert(conn, &dense)).unwrap(), 3);
+        assert_eq!(wait(upsert(&dense).execute(conn)).unwrap(), 3);
         assert_eq!(
             rows(conn),
             [
@@ -318,10 +318,10 @@ on_every_database! {
             row(8, "huit", 7, "new"),
             row(9, "neuf", 90, "new"),
         ];
-        assert_eq!(wait(Promotion::bulk_upsert(conn, &levels)).unwrap(), 3);
+        assert_eq!(wait(upsert(&levels).execute(conn)).unwrap(), 3);
         assert_eq!(rows(conn), expected);
         // Now two of them have nothing to write.
-        assert_eq!(wait(Promotion::bulk_upsert(conn, &levels)).unwrap(), 2);
+        assert_eq!(wait(upsert(&levels).execute(conn)).unwrap(), 2);
         assert_eq!(rows(conn), expected);
         assert_eq!(wait(levels[0].upsert(conn)).unwrap(), 0);
         assert_eq!(rows(conn), expected);
@@ -351,7 +351,7 @@ on_every_database! {
         assert_eq!(rows(conn), expected);
 
         diesel::delete(profiles::table.find(9)).execute(conn).unwrap();
-        assert_eq!(wait(OnlyLevel::bulk_upsert(conn, &levels)).unwrap(), one_by_one);
+        assert_eq!(wait(upsert(&levels).execute(conn)).unwrap(), one_by_one);
         assert_eq!(rows(conn), expected);
     }
 
@@ -375,9 +375,9 @@ on_every_database! {
             row(8, "eight", 7, "new"),
             row(9, None, 9, "new"),
         ];
-        assert_eq!(wait(New::bulk_upsert(conn, &new)).unwrap(), 3);
+        assert_eq!(wait(upsert(&new).execute(conn)).unwrap(), 3);
         assert_eq!(rows(conn), expected);
-        assert_eq!(wait(New::bulk_upsert(conn, &new)).unwrap(), 0);
+        assert_eq!(wait(upsert(&new).execute(conn)).unwrap(), 0);
         assert_eq!(rows(conn), expected);
     }
 }

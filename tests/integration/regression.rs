@@ -82,9 +82,9 @@ on_every_database! {
                 assert_eq!(wait(Big { id, v }.upsert(conn)).unwrap(), 1);
             }
             let rows = NEIGHBOURS.map(|id| Big { id, v });
-            assert_eq!(wait(Big::bulk_upsert(conn, &rows)).unwrap(), 3);
+            assert_eq!(wait(upsert(&rows).execute(conn)).unwrap(), 3);
             let rows = NEIGHBOURS.map(|id| NewBig { id, v: 0 });
-            assert_eq!(wait(NewBig::bulk_upsert(conn, &rows)).unwrap(), 0);
+            assert_eq!(wait(upsert(&rows).execute(conn)).unwrap(), 0);
             let table: Vec<(i64, i32)> = big::table.order(big::id).load(conn).unwrap();
             assert_eq!(table, NEIGHBOURS.map(|id| (id, v)));
         }
@@ -129,7 +129,7 @@ fn sqlite_transactions_of_several_connections() {
             scope.spawn(move || {
                 for _ in 0..CALLS {
                     let rows = keys.iter().map(|k| Counted { k, v: 1 });
-                    let written = conn.transaction(|conn| wait(Counted::bulk_upsert(conn, rows)));
+                    let written = conn.transaction(|conn| wait(upsert(rows).execute(conn)));
                     assert_eq!(written.unwrap(), keys.len());
                 }
             });
@@ -239,7 +239,7 @@ mod on_postgres_only {
         );
         let conn = &mut database.conn;
         let rows = ["a", "b"].map(|word| Word { word });
-        assert_eq!(wait(Word::bulk_upsert(conn, &rows)).unwrap(), 2);
+        assert_eq!(wait(upsert(&rows).execute(conn)).unwrap(), 2);
         let table: Vec<String> = words::table
             .select(words::word)
             .order(words::word)
@@ -261,7 +261,7 @@ mod on_postgres_only {
         );
         let conn = &mut database.conn;
         let rows = [("a", 1), ("a", 2), ("b", 2)].map(|(k, v)| Entry { k, v });
-        assert_eq!(wait(Entry::bulk_upsert(conn, &rows)).unwrap(), 3);
+        assert_eq!(wait(upsert(&rows).execute(conn)).unwrap(), 3);
         let table: Vec<String> = texts::table
             .select(texts::k)
             .order(texts::k)
@@ -280,7 +280,7 @@ mod on_postgres_only {
         );
         let conn = &mut database.conn;
         let rows = [("x ", 1), ("x", 2), ("X", 3)].map(|(k, v)| Entry { k, v });
-        assert_eq!(wait(Entry::bulk_upsert(conn, &rows)).unwrap(), 3);
+        assert_eq!(wait(upsert(&rows).execute(conn)).unwrap(), 3);
         let table: Vec<(String, i32)> = texts::table.order(texts::v).load(conn).unwrap();
         assert_eq!(table, [("x ".to_owned(), 1), ("x".to_owned(), 3)]);
     }
@@ -301,7 +301,7 @@ mod on_mysql_only {
         );
         let conn = &mut database.conn;
         let rows = [(1, 1), (1, 2)].map(|(id, v)| Big { id, v });
-        assert_eq!(wait(Big::bulk_upsert(conn, &rows)).unwrap(), 2);
+        assert_eq!(wait(upsert(&rows).execute(conn)).unwrap(), 2);
         let table: Vec<(i64, i32)> = big::table.order(big::id).load(conn).unwrap();
         assert_eq!(table, [(101, 1), (102, 2)]);
     }

@@ -80,12 +80,10 @@ macro_rules! retry_tests {
 }
 
 macro_rules! server_tests {
-    ($system:ident, $short_wait:literal, $reader:literal, $is_waiting:item) => {
+    ($system:ident, $short_wait:literal, $reader:literal) => {
         retry_tests! {
             $system,
-            $is_waiting
-
-            use locks::{be_patient, connection_id, is_waiting};
+            use crate::support::$system::{be_patient, connection_id, until_it_waits};
 
             fn database() -> TestDatabase {
                 let mut database = TestDatabase::new();
@@ -93,18 +91,6 @@ macro_rules! server_tests {
                 let rows = stock_of(0..50);
                 wait(Stock::bulk_upsert(&mut database.conn, rows)).unwrap();
                 database
-            }
-
-            /// Waits until a connection waits for a lock.
-            fn until_it_waits(database: &TestDatabase, id: i64) {
-                let mut watcher = database.connect();
-                for _ in 0..200 {
-                    if is_waiting(&mut watcher, id) {
-                        return;
-                    }
-                    thread::sleep(Duration::from_millis(5));
-                }
-                panic!("the call does not wait");
             }
 
             /// Runs `call` into a deadlock with another transaction, which is the older one
@@ -124,7 +110,7 @@ macro_rules! server_tests {
                 update(&mut other, "BETWEEN 2 AND 49");
                 let result = thread::scope(|scope| {
                     let call = scope.spawn(|| call(&mut conn));
-                    until_it_waits(database, id);
+                    until_it_waits(&mut database.connect(), id);
                     update(&mut other, "= 1");
                     other.batch_execute("COMMIT").unwrap();
                     call.join().unwrap()
@@ -283,7 +269,7 @@ leave out `retry(..)`"
                             };
                             wait(call.execute(&mut conn))
                         });
-                        until_it_waits(&database, id);
+                        until_it_waits(&mut database.connect(), id);
                         other.batch_execute("COMMIT").unwrap();
                         call.join().unwrap()
                     });
@@ -303,65 +289,17 @@ leave out `retry(..)`"
     };
 }
 
-#[derive(QueryableByName)]
-struct Number {
-    #[diesel(sql_type = diesel::sql_types::BigInt)]
-    number: i64,
-}
-
 #[cfg(feature = "postgres")]
 server_tests!(
     postgres,
     "SET lock_timeout = 200",
-    "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ",
-    mod locks {
-        use super::*;
-
-        pub(super) fn connection_id(conn: &mut Conn) -> i64 {
-            let query = diesel::sql_query("SELECT pg_backend_pid()::int8 AS number");
-            query.get_result::<Number>(conn).unwrap().number
-        }
-
-        pub(super) fn is_waiting(conn: &mut Conn, id: i64) -> bool {
-            let sql = format!("SELECT cardinality(pg_blocking_pids({id}))::int8 AS number");
-            let blocked_by: Number = diesel::sql_query(sql).get_result(conn).unwrap();
-            blocked_by.number > 0
-        }
-
-        /// The other transaction finds a deadlock only after the call has.
-        pub(super) fn be_patient(conn: &mut Conn) {
-            conn.batch_execute("SET deadlock_timeout = '60s'").unwrap();
-        }
-    }
+    "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ"
 );
-
 #[cfg(feature = "mysql")]
 server_tests!(
     mysql,
     "SET innodb_lock_wait_timeout = 1",
-    "SET innodb_snapshot_isolation = ON",
-    mod locks {
-        use super::*;
-
-        pub(super) fn connection_id(conn: &mut Conn) -> i64 {
-            let query = diesel::sql_query("SELECT CAST(CONNECTION_ID() AS SIGNED) AS number");
-            query.get_result::<Number>(conn).unwrap().number
-        }
-
-        pub(super) fn is_waiting(conn: &mut Conn, id: i64) -> bool {
-            // The server looks anew only if it has not been asked for a tenth of a second.
-            thread::sleep(Duration::from_millis(150));
-            let sql = format!(
-                "SELECT COUNT(*) AS number FROM information_schema.INNODB_TRX \
-                 WHERE trx_state = 'LOCK WAIT' AND trx_mysql_thread_id = {id}"
-            );
-            let waiting: Number = diesel::sql_query(sql).get_result(conn).unwrap();
-            waiting.number > 0
-        }
-
-        /// InnoDB ends the transaction that has changed fewer rows.
-        pub(super) fn be_patient(_: &mut Conn) {}
-    }
+    "SET innodb_snapshot_isolation = ON"
 );
 
 retry_tests! {

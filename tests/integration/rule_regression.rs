@@ -109,7 +109,7 @@ on_every_database! {
         let conn = &mut database.conn;
         let row = |v, m| Newer { k: "a", v, m };
         let rows = [row("first", Some(1)), row("none", None), row("third", Some(3)), row("none", None)];
-        assert_eq!(wait(Newer::bulk_upsert(conn, &rows)).unwrap(), 2);
+        assert_eq!(wait(upsert(&rows).execute(conn)).unwrap(), 2);
         assert_eq!(notes(conn), [("a".into(), "third".into(), None, 3)]);
 
         let call = upsert([note("a", "new")]).update_if(excluded(notes::m).le(10));

@@ -357,7 +357,7 @@ on_every_database! {
         create(&mut database, &create_fruits(", UNIQUE (`key`, fruit)"));
         let conn = &mut database.conn;
         let row = |key, v| ByBoth { key, fruit: Some("Apple"), v };
-        assert_eq!(wait(ByBoth::bulk_upsert(conn, &[row(1, 1), row(2, 2), row(1, 3)])).unwrap(), 3);
+        assert_eq!(wait(upsert(&[row(1, 1), row(2, 2), row(1, 3)]).execute(conn)).unwrap(), 3);
         assert_eq!(fruits(conn), [fruit(1, "Apple", 3), fruit(2, "Apple", 2)]);
         let rows = [row(1, 4)];
         let call = upsert(&rows).on_conflict((fruits::key, fruits::fruit));
@@ -384,7 +384,7 @@ on_every_database! {
         database.run(CREATE_THREE);
         let conn = &mut database.conn;
         let rows = [(1, 1, 0, 0), (2, 2, 0, 0)].map(whole_three);
-        assert_eq!(wait(WholeThree::bulk_upsert(conn, &rows)).unwrap(), 2);
+        assert_eq!(wait(upsert(&rows).execute(conn)).unwrap(), 2);
         let before = threes(conn);
         for (a, b) in [(1, 2), (2, 1), (3, 1)] {
             let result = wait(whole_three((a, b, 9, 9)).upsert(conn));
@@ -405,7 +405,7 @@ on_every_database! {
         let conn = &mut database.conn;
         for v in 1..4 {
             let rows = [(1, 1, 0, v), (2, 2, 0, v)].map(whole_three);
-            assert_eq!(wait(WholeThree::bulk_upsert(conn, &rows)).unwrap(), 2);
+            assert_eq!(wait(upsert(&rows).execute(conn)).unwrap(), 2);
             assert_eq!(threes(conn), [(1, 1, 0, v), (2, 2, 0, v)]);
         }
         // To a value that is free.
@@ -584,7 +584,7 @@ on_every_database! {
         for chunk_size in [1, 2, 3, 100] {
             diesel::delete(counters::table).execute(conn).unwrap();
             let rows = ["one", "two", "three"].map(|name| Counter { name });
-            assert_eq!(wait(Counter::bulk_upsert(conn, &rows)).unwrap(), 3);
+            assert_eq!(wait(upsert(&rows).execute(conn)).unwrap(), 3);
             let rows = ["one", "one", "three", "four"].map(|name| Counter { name });
             assert_eq!(wait(upsert(&rows).chunk_size(chunk_size).execute(conn)).unwrap(), 4);
             let expected = [("four", 1), ("one", 3), ("three", 2), ("two", 1)]
@@ -606,7 +606,7 @@ on_every_database! {
             }
             let conn = &mut database.conn;
             let rows = [(1, 2, 3, 0), (4, 5, 6, 0)].map(three);
-            assert_eq!(wait(Three::bulk_upsert(conn, &rows)).unwrap(), 2);
+            assert_eq!(wait(upsert(&rows).execute(conn)).unwrap(), 2);
             let row = |v| [three((1, 2, 3, v))];
             assert_eq!(wait(upsert(row(1)).execute(conn)).unwrap(), 1);
             assert_eq!(threes(conn)[0], (1, 2, 3, 1), "{order}");
@@ -683,7 +683,7 @@ on_every_database! {
         );
         let conn = &mut database.conn;
         let rows = ["one", "one", "three"].map(|name| Counter { name });
-        assert_eq!(wait(Counter::bulk_upsert(conn, &rows)).unwrap(), 3);
+        assert_eq!(wait(upsert(&rows).execute(conn)).unwrap(), 3);
         let rows = [("one", 1), ("two", 5)].map(|(name, b)| Greatest { name, b });
         assert_eq!(wait(upsert(&rows).skip_unchanged(true).execute(conn)).unwrap(), 1);
         let expected = [("one", 2), ("three", 1), ("two", 5)];
@@ -697,7 +697,7 @@ on_every_database! {
         database.run(CREATE_THREE);
         let conn = &mut database.conn;
         let rows = [(1, 10, 0, 0), (2, 20, 0, 0)].map(three);
-        assert_eq!(wait(Three::bulk_upsert(conn, &rows)).unwrap(), 2);
+        assert_eq!(wait(upsert(&rows).execute(conn)).unwrap(), 2);
         assert_eq!(wait(three((1, 99, 0, 1)).upsert(conn)).unwrap(), 1);
         assert_eq!(threes(conn), [(1, 10, 0, 1), (2, 20, 0, 0)]);
         let result = wait(three((99, 20, 0, 2)).upsert(conn));
@@ -728,9 +728,9 @@ on_every_database! {
         database.run(CREATE_THREE);
         let conn = &mut database.conn;
         let rows = [(1, 1, 0, 0), (2, 2, 0, 0)].map(three);
-        assert_eq!(wait(Three::bulk_upsert(conn, &rows)).unwrap(), 2);
+        assert_eq!(wait(upsert(&rows).execute(conn)).unwrap(), 2);
         let rows = [(1, 9), (2, 0), (3, 9), (4, 9), (5, 9)].map(|(a, v)| three((a, a, 0, v)));
-        assert_eq!(wait(Three::bulk_upsert(conn, &rows)).unwrap(), 5);
+        assert_eq!(wait(upsert(&rows).execute(conn)).unwrap(), 5);
         // Inserted, changed, kept by the guard, the same.
         let rows = [(6, 6, 0, 1), (1, 1, 0, 1), (2, 2, 0, 7), (3, 3, 0, 9)].map(three);
         let call = upsert(&rows).update_if(three::a.ne(2));
@@ -747,7 +747,7 @@ on_every_database! {
         create(&mut database, &create_fruits("").replace("fruits", "arrivals"));
         let conn = &mut database.conn;
         let rows = [by_key(1, "Apple", 1), by_key(2, "Pear", 5)];
-        assert_eq!(wait(ByKey::bulk_upsert(conn, &rows)).unwrap(), 2);
+        assert_eq!(wait(upsert(&rows).execute(conn)).unwrap(), 2);
         diesel::insert_into(arrivals::table)
             .values(vec![
                 (arrivals::key.eq(1), arrivals::fruit.eq(None), arrivals::v.eq(10)),
@@ -814,7 +814,7 @@ on_every_database! {
         );
         let conn = &mut database.conn;
         let row = |b| Greatest { name: "x", b };
-        assert_eq!(wait(Greatest::bulk_upsert(conn, &[row(3), row(7), row(5)])).unwrap(), 3);
+        assert_eq!(wait(upsert(&[row(3), row(7), row(5)]).execute(conn)).unwrap(), 3);
         assert_eq!(counters(conn), [("x".to_owned(), 7)]);
         assert_eq!(wait(row(6).upsert(conn)).unwrap(), 1);
         assert_eq!(wait(upsert([row(6)]).skip_unchanged(true).execute(conn)).unwrap(), 0);
@@ -882,10 +882,10 @@ on_every_database! {
                 .load::<(i32, String, i32)>(conn)
                 .unwrap()
         };
-        assert_eq!(wait(Numbered::bulk_upsert(conn, &[row("a", 1), row("b", 1)])).unwrap(), 2);
+        assert_eq!(wait(upsert(&[row("a", 1), row("b", 1)]).execute(conn)).unwrap(), 2);
         let before = table(conn);
         let rows = [row("a", 2), row("c", 2), row("b", 2), row("d", 2), row("a", 3), row("e", 2)];
-        assert_eq!(wait(Numbered::bulk_upsert(conn, &rows)).unwrap(), 6);
+        assert_eq!(wait(upsert(&rows).execute(conn)).unwrap(), 6);
         let after = table(conn);
         let values: Vec<_> = after.iter().map(|(_, code, v)| (code.as_str(), *v)).collect();
         assert_eq!(values, [("a", 3), ("b", 2), ("c", 2), ("d", 2), ("e", 2)]);
@@ -907,7 +907,7 @@ on_every_database! {
         );
         let conn = &mut database.conn;
         let rows = [(1, Some(1)), (2, None)].map(|(id, v)| NullRequired { id, v });
-        let result = wait(NullRequired::bulk_upsert(conn, &rows));
+        let result = wait(upsert(&rows).execute(conn));
         assert!(matches!(result, Err(Error::Statement { .. })), "{result:?}");
         let count = required::table.count().get_result::<i64>(conn);
         assert_eq!(count, Ok(0));
@@ -1167,7 +1167,7 @@ macro_rules! expression_targets {
                     implied(1, "c", 6),
                     implied(1, "d", 5),
                 ];
-                assert_eq!(wait(Implied::bulk_upsert(conn, &rows)).unwrap(), 4);
+                assert_eq!(wait(upsert(&rows).execute(conn)).unwrap(), 4);
                 let expected = [fruit(1, "b", 5), fruit(1, "c", 6), fruit(1, "d", 5)];
                 assert_eq!(fruits(conn), expected);
                 assert_eq!(wait(implied(1, "e", 100).upsert(conn)).unwrap(), 1);
@@ -1232,7 +1232,7 @@ macro_rules! expression_targets {
                 let conn = &mut database.conn;
                 let rows = [(1, None, None, 1), (2, Some(0), None, 2), (3, Some(7), None, 3)];
                 let rows = rows.map(ByCoalesce::from);
-                assert_eq!(wait(ByCoalesce::bulk_upsert(conn, &rows)).unwrap(), 3);
+                assert_eq!(wait(upsert(&rows).execute(conn)).unwrap(), 3);
                 let rows = [(4, None, None, 4), (5, Some(7), None, 5), (6, Some(-1), None, 6)];
                 let rows = rows.map(ByCoalesce::from);
                 for _ in 0..7 {
@@ -1273,7 +1273,7 @@ macro_rules! expression_targets {
                     (5, None, Some(3), 5),
                 ];
                 let rows = rows.map(BySum::from);
-                assert_eq!(wait(BySum::bulk_upsert(conn, &rows)).unwrap(), 5);
+                assert_eq!(wait(upsert(&rows).execute(conn)).unwrap(), 5);
                 let table: Vec<(i32, i32)> = sums::table
                     .select((sums::id, sums::v))
                     .order(sums::id)
@@ -1426,7 +1426,7 @@ mod sqlite_only {
         );
         let conn = &mut database.conn;
         let rows = [(1, 1, 5, 0), (2, 2, 5, 0)].map(three);
-        assert_eq!(wait(Three::bulk_upsert(conn, &rows)).unwrap(), 2);
+        assert_eq!(wait(upsert(&rows).execute(conn)).unwrap(), 2);
         assert_eq!(wait(three((1, 1, 9, 1)).upsert(conn)).unwrap(), 1);
         let rows = [three((2, 2, 9, 2))];
         let call = upsert(&rows).on_conflict(three::b);
@@ -1493,7 +1493,7 @@ mod postgres_only {
             fruit: Some(fruit),
             v,
         });
-        assert_eq!(wait(ByKeyAndLower::bulk_upsert(conn, &rows)).unwrap(), 3);
+        assert_eq!(wait(upsert(&rows).execute(conn)).unwrap(), 3);
         let table: Vec<FruitRow> = fruits::table.order(fruits::fruit).load(conn).unwrap();
         assert_eq!(table, [fruit(1, "Fig", 2), fruit(1, "Fog", 3)]);
         let statement = upsert(&rows).statement::<Pg>().unwrap();
@@ -1514,7 +1514,7 @@ mod postgres_only {
         );
         let conn = &mut database.conn;
         let rows = [(1, 1, 0, 1), (2, 2, 0, 1), (1, 1, 0, 2)].map(three);
-        assert_eq!(wait(Three::bulk_upsert(conn, &rows)).unwrap(), 3);
+        assert_eq!(wait(upsert(&rows).execute(conn)).unwrap(), 3);
         assert_eq!(wait(three((1, 1, 0, 3)).upsert(conn)).unwrap(), 1);
         let result = wait(three((1, 1, 0, 100)).upsert(conn));
         assert!(matches!(result, Err(Error::Statement { .. })), "{result:?}");
@@ -1541,8 +1541,8 @@ mod postgres_only {
         );
         let conn = &mut database.conn;
         let rows = [(1, 0, 0, 9), (3, 0, 0, 9)].map(three);
-        assert_eq!(wait(Three::bulk_upsert(conn, &rows)).unwrap(), 2);
-        assert_eq!(wait(Three::bulk_upsert(conn, &rows)).unwrap(), 2);
+        assert_eq!(wait(upsert(&rows).execute(conn)).unwrap(), 2);
+        assert_eq!(wait(upsert(&rows).execute(conn)).unwrap(), 2);
         let table: Vec<ThreeRow> = three::table.order((three::a, three::v)).load(conn).unwrap();
         let expected = [(1, 1, 1, 1), (1, 0, 0, 9), (2, 2, 2, 2), (3, 0, 0, 9)];
         assert_eq!(table, expected);
@@ -1609,7 +1609,7 @@ mod postgres_only {
 
         let new = [(2, span(5, 15)), (3, span(10, 20)), (4, span(15, 16))]
             .map(|(id, span)| NewBooking { id, span, v: 9 });
-        assert_eq!(wait(NewBooking::bulk_upsert(conn, &new)).unwrap(), 1);
+        assert_eq!(wait(upsert(&new).execute(conn)).unwrap(), 1);
         let rows = [booking(5, span(5, 15), 3)];
         let call = upsert(&rows)
             .on_conflict(upsert_core::on_constraint("bookings_do_not_overlap"))
@@ -1677,7 +1677,7 @@ mod postgres_only {
             v,
         };
         let rows = [low(1), low(2), low(4)];
-        assert_eq!(wait(partition::Low::bulk_upsert(conn, &rows)).unwrap(), 3);
+        assert_eq!(wait(upsert(&rows).execute(conn)).unwrap(), 3);
         let table: Vec<ThreeRow> = three::table.load(conn).unwrap();
         assert_eq!(table, [(1, 1, 1, 7)]);
     }
@@ -1697,7 +1697,7 @@ mod postgres_only {
         let conn = &mut database.conn;
         // The columns of one partition are in another order.
         let rows = [(1, 2, 3, 4), (11, 12, 13, 14)].map(whole_three);
-        assert_eq!(wait(WholeThree::bulk_upsert(conn, &rows)).unwrap(), 2);
+        assert_eq!(wait(upsert(&rows).execute(conn)).unwrap(), 2);
         let call = upsert(&rows).skip_unchanged(true);
         assert_eq!(wait(call.execute(conn)).unwrap(), 0);
         let rows = [(1, 2, 3, 5), (11, 12, 13, 14)].map(whole_three);
@@ -1794,7 +1794,7 @@ mod mysql_only {
         database.run("CREATE VIEW three AS SELECT * FROM base");
         let conn = &mut database.conn;
         let rows = [(1, 1, 0, 1), (2, 2, 0, 1), (1, 1, 0, 2)].map(three);
-        assert_eq!(wait(Three::bulk_upsert(conn, &rows)).unwrap(), 3);
+        assert_eq!(wait(upsert(&rows).execute(conn)).unwrap(), 3);
         let rows = [(1, 1, 0, 2), (2, 2, 0, 3)].map(three);
         assert_eq!(
             wait(upsert(&rows).skip_unchanged(true).execute(conn)).unwrap(),

@@ -232,6 +232,29 @@ fn server(variable: &str) -> String {
     })
 }
 
+/// The one number that a query selects.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    number: i64,
+}
+
+/// Waits until a condition holds.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn until(mut holds: impl FnMut() -> bool) {
+    use std::time::Duration;
+    for _ in 0..200 {
+        // MariaDB looks at its transactions anew only if it has not been asked for a tenth of a
+        // second.
+        std::thread::sleep(Duration::from_millis(150));
+        if holds() {
+            return;
+        }
+    }
+    panic!("it does not wait");
+}
+
 pub(crate) mod sqlite {
     use super::*;
 
@@ -300,6 +323,10 @@ pub(crate) mod sqlite {
              PRAGMA foreign_keys = ON;",
         )
         .unwrap();
+        // For a run of the same tests under another setting.
+        if let Ok(pragma) = std::env::var("UPSERT_SQLITE_PRAGMA") {
+            conn.batch_execute(&format!("PRAGMA {pragma}")).unwrap();
+        }
         conn
     }
 }
@@ -351,6 +378,26 @@ pub(crate) mod postgres {
         pub(crate) fn run(&mut self, sql: &str) {
             self.conn.batch_execute(sql).unwrap();
         }
+    }
+
+    /// What [`until_it_waits`] takes.
+    pub(crate) fn connection_id(conn: &mut Conn) -> i64 {
+        let query = diesel::sql_query("SELECT pg_backend_pid()::int8 AS number");
+        query.get_result::<Number>(conn).unwrap().number
+    }
+
+    /// Waits until another connection waits for a lock.
+    pub(crate) fn until_it_waits(watcher: &mut Conn, id: i64) {
+        let sql = format!("SELECT cardinality(pg_blocking_pids({id}))::int8 AS number");
+        until(|| {
+            let blocked_by: Number = diesel::sql_query(&sql).get_result(watcher).unwrap();
+            blocked_by.number > 0
+        });
+    }
+
+    /// Lets the other transaction of a deadlock be the one that is ended: it finds it first.
+    pub(crate) fn be_patient(conn: &mut Conn) {
+        conn.batch_execute("SET deadlock_timeout = '60s'").unwrap();
     }
 
     /// Keeps tests that need an extension apart: a database has it once, in one
@@ -446,6 +493,27 @@ pub(crate) mod mysql {
             self.conn.batch_execute(sql).unwrap();
         }
     }
+
+    /// What [`until_it_waits`] takes.
+    pub(crate) fn connection_id(conn: &mut Conn) -> i64 {
+        let query = diesel::sql_query("SELECT CAST(CONNECTION_ID() AS SIGNED) AS number");
+        query.get_result::<Number>(conn).unwrap().number
+    }
+
+    /// Waits until another connection waits for a lock.
+    pub(crate) fn until_it_waits(watcher: &mut Conn, id: i64) {
+        let sql = format!(
+            "SELECT COUNT(*) AS number FROM information_schema.INNODB_TRX \
+             WHERE trx_state = 'LOCK WAIT' AND trx_mysql_thread_id = {id}"
+        );
+        until(|| {
+            let waiting: Number = diesel::sql_query(&sql).get_result(watcher).unwrap();
+            waiting.number > 0
+        });
+    }
+
+    /// InnoDB ends the transaction that has changed fewer rows.
+    pub(crate) fn be_patient(_: &mut Conn) {}
 
     impl Drop for TestDatabase {
         fn drop(&mut self) {

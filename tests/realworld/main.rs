@@ -15,6 +15,8 @@ mod habitat;
 mod lemmy;
 mod namada;
 mod omicron;
+#[path = "../integration/path.rs"]
+mod path;
 mod soar;
 mod sui;
 #[allow(dead_code)]

@@ -110,6 +110,12 @@ pub trait Dialect: Backend<QueryBuilder: Default> + Default + 'static {
     /// statements.
     const APPLIES_ROWS_IN_ORDER: bool;
 
+    /// Does the catalog hide triggers from users who may not make any?
+    const HIDES_TRIGGERS: bool = false;
+
+    /// May the database put a number of its own in place of a zero in a key?
+    const NUMBERS_ZEROS: bool = false;
+
     /// How a transaction begins that writes.
     const BEGIN: &'static str = BEGIN;
 
@@ -463,6 +469,9 @@ pub struct TargetLookup<'t> {
     /// Has a column a type of which the database may hold different binds
     /// equal?
     pub depends_on_column: bool,
+    /// Are rows left out, sorted as they are, as others have their keys and write over
+    /// all that they would have written?
+    pub leaves_out: bool,
 }
 
 impl TargetLookup<'_> {
@@ -580,6 +589,9 @@ pub enum Fault {
     UniqueViolation(Option<String>),
     /// The statement is larger than the server accepts.
     TooLarge,
+    /// The statement has more parameters than the database takes, as it was built or told to
+    /// take fewer than [`MAX_BINDS`](Dialect::MAX_BINDS).
+    TooManyBinds,
     /// The connection does not keep what the statement relies on.
     Forgotten,
     /// Anything else.
@@ -675,6 +687,7 @@ mod tests {
                 columns: &[],
                 sorts: true,
                 depends_on_column: false,
+                leaves_out: false,
             }
             .names()
         };

@@ -456,7 +456,17 @@ where
             columns,
             sorts,
             depends_on_column: self.keys.depends_on_column,
+            leaves_out: sorts && self.leaves_out(),
         }
+    }
+
+    /// Are rows left out if they are sorted? Asked only where the catalog may hide a trigger by
+    /// which they would not have the same key.
+    fn leaves_out(&self) -> bool {
+        DB::HIDES_TRIGGERS
+            && self.keys.trust == Trust::Exact
+            && self.conflict() != Conflict::EachRow
+            && self.input().count_keys(&self.selected) < self.selected.len()
     }
 
     /// The target's columns, or those by which rows are compared.
@@ -912,7 +922,7 @@ where
 
     /// What an error of a statement for `rows` means.
     fn stop(&self, fault: Fault, source: DieselError, rows: &[usize]) -> Stop {
-        if fault == Fault::CardinalityViolation && rows.len() > 1 {
+        if matches!(fault, Fault::CardinalityViolation | Fault::TooManyBinds) && rows.len() > 1 {
             return Stop::Repeats;
         }
         let is_certain = matches!(fault, Fault::Row | Fault::UniqueViolation(_))
@@ -1030,6 +1040,7 @@ fn error(fault: Fault, source: DieselError, place: Box<Place>) -> Error {
         Fault::Contention(contention) => contended(place, contention, source),
         Fault::ConnectionLost => Error::ConnectionLost { place, source },
         Fault::CardinalityViolation
+        | Fault::TooManyBinds
         | Fault::Forgotten
         | Fault::Row
         | Fault::NotRow
@@ -1112,7 +1123,8 @@ fn are_one_statement(chunks: &[Chunk<'_>]) -> bool {
 
 /// Why a plan was not carried out.
 enum Stop {
-    /// The database holds keys equal that are encoded differently.
+    /// The database holds keys equal that are encoded differently, or takes fewer parameters:
+    /// the rows have to go out in smaller statements.
     Repeats,
     /// The rows of a statement have to go out in statements of their own. None of
     /// them has been sent.

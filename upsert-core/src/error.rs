@@ -434,7 +434,7 @@ impl fmt::Display for Error {
                      conflict target",
                 )?;
                 if place.rows.len() > 1 {
-                    f.write_str("; with `chunk_size(1)` the error names the row")?;
+                    f.write_str("; with `on_error(OnError::Name)` the error names the row")?;
                 }
                 Ok(())
             }

@@ -145,6 +145,9 @@ pub(crate) struct Keys {
     ends: Vec<usize>,
     /// For each row, has its key a NULL, so that it conflicts with nothing?
     nulls: Vec<bool>,
+    /// For each row, has its key a zero, in whose place the database may put a number of its
+    /// own?
+    zeros: Vec<bool>,
     /// Are rows with equal keys known to conflict?
     knows_equal: bool,
     /// Row classes: the same layout again, or nothing where keys are exact.
@@ -162,6 +165,7 @@ impl Keys {
             bytes: Vec::with_capacity(rows.saturating_mul(10)),
             ends: Vec::with_capacity(rows),
             nulls: Vec::with_capacity(rows),
+            zeros: Vec::with_capacity(rows),
             classes: None,
             trust: Trust::Exact,
             knows_equal: true,
@@ -194,10 +198,10 @@ impl Keys {
             .map_or_else(|| self.key(row), |classes| classes.key(row))
     }
 
-    /// Is it unknown whether the key of `row` is any other's? It has a NULL, or
-    /// the target has a predicate.
+    /// Is it unknown whether the key of `row` is any other's? It has a NULL, or a number
+    /// that the database may replace, or the target has a predicate.
     pub(crate) fn is_apart(&self, row: usize) -> bool {
-        !self.knows_equal || self.nulls[row]
+        !self.knows_equal || self.nulls[row] || self.zeros[row]
     }
 
     /// Has the key of `row` a NULL, or a column that the row does not supply?
@@ -208,6 +212,7 @@ impl Keys {
     /// Starts the next row's key.
     pub(crate) fn begin_row(&mut self) {
         self.nulls.push(false);
+        self.zeros.push(false);
     }
 
     /// Ends the row's key.
@@ -225,6 +230,13 @@ impl Keys {
         }
         if let Some(null) = self.nulls.last_mut() {
             *null = true;
+        }
+    }
+
+    /// The key of the row has a zero that is a number.
+    fn note_zero(&mut self) {
+        if let Some(zero) = self.zeros.last_mut() {
+            *zero = true;
         }
     }
 
@@ -264,6 +276,7 @@ impl Keys {
             bytes: self.bytes.clone(),
             ends: self.ends.clone(),
             nulls: Vec::new(),
+            zeros: Vec::new(),
             knows_equal: true,
             classes: None,
             trust: self.trust,
@@ -313,7 +326,12 @@ impl<'b, DB: Dialect> ValueVisitor<'b, DB> for EncodeKey<'_> {
         match (kind, plain) {
             (_, Plain::Null) => self.keys.push_null(),
             (TypeKind::Exact, Plain::Bool(value)) => self.keys.push_integer(i64::from(value)),
-            (TypeKind::Exact, Plain::Integer(value)) => self.keys.push_integer(value),
+            (TypeKind::Exact, Plain::Integer(value)) => {
+                self.keys.push_integer(value);
+                if DB::NUMBERS_ZEROS && value == 0 {
+                    self.keys.note_zero();
+                }
+            }
             (TypeKind::Exact, Plain::Bytes(value)) => {
                 self.keys.push_part(kind, &DB::key_part(kind, value));
             }

@@ -143,6 +143,9 @@ pub enum Finding {
         /// The engine.
         engine: String,
     },
+    /// SQLite: a constraint of the table says `ON CONFLICT` and this, which holds for a row that
+    /// has the values of another row in it.
+    DeclaredConflict(String),
     /// It is a view, of whose indexes the catalog says nothing.
     IsView,
 }
@@ -208,6 +211,16 @@ impl fmt::Display for Finding {
                 f,
                 "{engine} has no transactions, so what a failed call has written stays: `ALTER \
                  TABLE .. ENGINE = InnoDB`",
+            ),
+            Self::DeclaredConflict(action) => write!(
+                f,
+                "a constraint of the table says ON CONFLICT {action}: where it is not the conflict \
+                 target's, a row that has the values of another row in it {}, and no error is told",
+                match action.as_str() {
+                    "REPLACE" => "deletes that row",
+                    "IGNORE" => "is not written",
+                    _ => "ends the call, and rows before it may stay",
+                },
             ),
             Self::IsView => f.write_str("it is a view, of whose indexes the catalog says nothing"),
         }

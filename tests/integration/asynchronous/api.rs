@@ -13,9 +13,9 @@ use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 pub(crate) use futures_util::stream::iter as stream;
 use tokio::runtime::{Builder, Runtime};
-pub(crate) use upsert_core::asynchronous::{
-    Upsert, Upsertable, upsert, upsert_stream, upsert_try_stream,
-};
+pub(crate) use upsert_core::asynchronous::{Upsert, Upsertable, upsert_stream, upsert_try_stream};
+
+use crate::path::on_path;
 
 pub(crate) type SqliteConnection =
     AsyncConnectionWrapper<SyncConnectionWrapper<diesel::SqliteConnection>>;
@@ -47,6 +47,14 @@ pub(crate) const SENDS_TRANSACTIONS: bool = true;
 pub(crate) fn connect<C: Connection>(url: &str) -> C {
     let _entered = RUNTIME.enter();
     C::establish(url).unwrap()
+}
+
+/// Starts a call, on the path that is to be tried.
+pub(crate) fn upsert<'f, I>(rows: I) -> Upsert<'f, I::Item, I::Item>
+where
+    I: IntoIterator<Item: Upsertable>,
+{
+    on_path(upsert_core::asynchronous::upsert(rows))
 }
 
 /// The result of a call, which can be awaited in any thread.

@@ -50,6 +50,8 @@ impl Fact {
     pub const NOT_STRICT: &'static str = "not strict";
     /// The storage engine, where it has no transactions.
     pub const NO_TRANSACTIONS: &'static str = "no transactions";
+    /// `REPLACE`, `IGNORE` or `FAIL`, where a constraint of the table says `ON CONFLICT` and that.
+    pub const DECLARED: &'static str = "declared";
     /// `yes` where a trigger may give columns their values before a row is inserted.
     pub const TRIGGER: &'static str = "trigger";
 }

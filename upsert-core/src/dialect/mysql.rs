@@ -51,6 +51,10 @@ impl Dialect for Mysql {
     const MAX_BYTES: Option<usize> = Some(16 * 1024 * 1024);
     const COUNTS_KEPT_ROWS: bool = true;
     const APPLIES_ROWS_IN_ORDER: bool = true;
+    // `AUTO_INCREMENT`, without `NO_AUTO_VALUE_ON_ZERO`.
+    const NUMBERS_ZEROS: bool = true;
+    // https://mariadb.com/kb/en/information-schema-triggers-table/
+    const HIDES_TRIGGERS: bool = true;
 
     /// `ON DUPLICATE KEY UPDATE` fires on any unique index and would rewrite
     /// whatever row it finds. The first assignment compares that row's key with
@@ -412,8 +416,8 @@ impl Catalog for Mysql {
             "SELECT 'kind', IF(TABLE_TYPE LIKE '%VIEW', 'view', 'table') \
              FROM information_schema.TABLES WHERE {of_table} \
              UNION ALL SELECT 'not strict', @@SESSION.sql_mode \
-             FROM information_schema.TABLES WHERE {of_table} AND @@SESSION.sql_mode NOT LIKE \
-             '%STRICT\\_%' \
+             FROM information_schema.TABLES WHERE {of_table} \
+             AND INSTR(@@SESSION.sql_mode, 'STRICT_') = 0 \
              UNION ALL SELECT 'no transactions', e.ENGINE FROM information_schema.TABLES t \
              JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE \
              WHERE e.TRANSACTIONS = 'NO' AND {of_table} \

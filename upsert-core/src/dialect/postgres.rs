@@ -137,6 +137,8 @@ impl Dialect for Pg {
         } else if says(messages::TERMINATED)
             || message.starts_with("terminating connection")
             || messages::OF_PGBOUNCER.contains(&message)
+            // CockroachDB's 40003.
+            || message.contains("result is ambiguous")
         {
             Fault::ConnectionLost
         } else if says(messages::LOCK_TIMEOUT) {
@@ -593,6 +595,11 @@ impl QueryFragment<Pg> for Obstacles<'_> {
             " UNION ALL SELECT 1 FROM this JOIN pg_catalog.pg_trigger g ON (g.tgrelid = this.oid \
              OR g.tgrelid IN (SELECT relid FROM pg_catalog.pg_partition_tree(this.oid))) \
              WHERE NOT g.tgisinternal AND g.tgenabled <> 'D' AND (g.tgtype & 7) = 7",
+        );
+        // What is behind a view is not looked at.
+        out.push_sql(
+            " UNION ALL SELECT 1 FROM this JOIN pg_catalog.pg_class r ON r.oid = this.oid \
+             WHERE r.relkind = 'v'",
         );
         Ok(())
     }

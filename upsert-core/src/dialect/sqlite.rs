@@ -99,6 +99,7 @@ impl Dialect for Sqlite {
                         .map(str::to_owned),
                 )
             }
+            (_, Some("too many SQL variables")) => Fault::TooManyBinds,
             (_, Some(message)) if BUSY.contains(&message) => Fault::Contention(Contention::Busy),
             (_, Some(message)) if NOT_ROW.iter().any(|text| message.contains(text)) => {
                 Fault::NotRow
@@ -411,6 +412,17 @@ impl Catalog for Sqlite {
             push_master(schema, out)?;
             out.push_sql(" WHERE type IN ('table', 'view') AND name = ");
             out.push_bind_param::<Text, str>(table)?;
+            // As far as its text tells.
+            for declared in ["REPLACE", "IGNORE", "FAIL"] {
+                out.push_sql(" COLLATE NOCASE UNION ALL SELECT 'declared', '");
+                out.push_sql(declared);
+                out.push_sql("' FROM ");
+                push_master(schema, out)?;
+                out.push_sql(" WHERE type = 'table' AND upper(sql) LIKE '%ON CONFLICT ");
+                out.push_sql(declared);
+                out.push_sql("%' AND name = ");
+                out.push_bind_param::<Text, str>(table)?;
+            }
             out.push_sql(" COLLATE NOCASE");
             Ok(())
         })

@@ -28,6 +28,7 @@ where
             columns: model.target_columns(),
             sorts: false,
             depends_on_column: false,
+            leaves_out: false,
         };
         inspect(session, model, &lookup, false).await?;
         let begun = begin(session, true).await?;

@@ -350,6 +350,7 @@ impl Table {
             let (name, value) = (next(&mut fact), next(&mut fact).unwrap_or_default());
             match name.as_deref() {
                 Some(Fact::NOT_STRICT) => problems.push(Finding::NotStrict { sql_mode: value }),
+                Some(Fact::DECLARED) => notes.push(Finding::DeclaredConflict(value)),
                 Some(Fact::NO_TRANSACTIONS) => {
                     problems.push(Finding::NoTransactions { engine: value });
                 }
