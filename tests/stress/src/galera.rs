@@ -5,7 +5,6 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use diesel::connection::SimpleConnection;
 use diesel::mysql::MysqlConnection;
 use diesel::prelude::*;
 use upsert_core::{CommitOutcome, Error, Retry, upsert};
@@ -19,6 +18,8 @@ use crate::server::{Counter, Plain, Server};
 const KEYS: i64 = 100;
 const ROWS: usize = 20;
 const CHUNK: usize = 6;
+/// Each call of so many is sent by two nodes at once, with the same token.
+const TWICE_EVERY: i64 = 5;
 const PLAIN_ROWS: i64 = 5;
 /// After so many calls a writer goes back to its own node.
 const CALLS_AWAY: usize = 200;
@@ -77,7 +78,15 @@ struct Link<'u> {
     conn: Option<MysqlConnection>,
 }
 
-impl Link<'_> {
+impl<'u> Link<'u> {
+    fn to(urls: &'u [String], node: usize) -> Self {
+        Self {
+            urls,
+            node,
+            conn: None,
+        }
+    }
+
     fn conn(&mut self) -> Result<&mut MysqlConnection, ConnectionError> {
         if self.conn.is_none() {
             let conn = MysqlConnection::establish(&self.urls[self.node]);
@@ -103,6 +112,7 @@ impl Link<'_> {
 }
 
 /// How a call has ended that was sent until it came through.
+#[derive(PartialEq, Eq)]
 enum End {
     Through,
     /// In time it has not.
@@ -119,13 +129,10 @@ fn send(
     let begun = Instant::now();
     let mut is_unknown = false;
     while Instant::now() < until {
-        let conn = match link.conn() {
-            Ok(conn) => conn,
-            Err(_) => {
-                known.failures.add("no connection".to_owned());
-                thread::sleep(Duration::from_millis(50));
-                continue;
-            }
+        let Ok(conn) = link.conn() else {
+            known.failures.add("no connection".to_owned());
+            thread::sleep(Duration::from_millis(50));
+            continue;
         };
         match call(conn) {
             Ok(written) => {
@@ -152,11 +159,9 @@ fn send(
 fn write(urls: &[String], writer: usize, end: Instant) -> Result<Known, Failed> {
     let mut known = Known::new();
     let mut random = Random::new(writer as u64);
-    let mut link = Link {
-        urls,
-        node: writer,
-        conn: None,
-    };
+    let mut link = Link::to(urls, writer);
+    let mut second_link = Link::to(urls, (writer + 1) % urls.len());
+    let mut second = Known::new();
     let until = end + PATIENCE;
     let (own, writer) = (writer, i64::try_from(writer)?);
     while Instant::now() < end {
@@ -171,12 +176,21 @@ fn write(urls: &[String], writer: usize, end: Instant) -> Result<Known, Failed> 
             .map(|id| Counter { id: *id, total: 1 })
             .collect();
         let token = format!("writer {writer} call {number}");
-        let ended = send(&mut link, &mut known, until, |conn| {
+        let call = |conn: &mut MysqlConnection| {
             upsert(rows.clone())
                 .chunk_size(CHUNK)
                 .retry(Retry::default())
                 .idempotency_token(&token)
                 .execute(conn)
+        };
+        let ended = thread::scope(|scope| {
+            let other = (number % TWICE_EVERY == 0)
+                .then(|| scope.spawn(|| send(&mut second_link, &mut second, until, call)));
+            let ended = send(&mut link, &mut known, until, call);
+            match other.map(thread::ScopedJoinHandle::join) {
+                Some(Ok(End::Through)) => End::Through,
+                _ => ended,
+            }
         });
         let counts = match ended {
             End::Through => &mut known.written,
@@ -196,11 +210,14 @@ fn write(urls: &[String], writer: usize, end: Instant) -> Result<Known, Failed> 
                 .retry(Retry::default())
                 .execute(conn)
         });
-        if let End::Through = ended {
+        if ended == End::Through {
             known.plain_rows.extend(ids);
         }
         known.calls += 1;
     }
+    known.unknown += second.unknown;
+    known.applied += second.applied;
+    known.failures += second.failures;
     Ok(known)
 }
 
@@ -213,13 +230,6 @@ fn shell(command: &str) -> Result<(), Failed> {
     }
 }
 
-/// A connection that waits for what the other nodes have committed.
-fn connect_to_see_all(url: &str) -> Result<MysqlConnection, Failed> {
-    let mut conn = MysqlConnection::establish(url)?;
-    conn.batch_execute("SET SESSION wsrep_sync_wait = 1")?;
-    Ok(conn)
-}
-
 /// What a node has of the writers' calls.
 #[derive(Default)]
 struct Difference {
@@ -229,7 +239,8 @@ struct Difference {
 }
 
 fn compare(url: &str, known: &[Known]) -> Result<Difference, Failed> {
-    let mut conn = connect_to_see_all(url)?;
+    let mut conn = MysqlConnection::establish(url)?;
+    conn.see_all();
     let mut difference = Difference::default();
     let rows = conn.numbers("SELECT id, writer AS total FROM stress_rows")?;
     let ids: BTreeSet<_> = rows.into_iter().map(|row| row.0).collect();
@@ -263,7 +274,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, Failed> {
     upsert((0..KEYS).map(|id| Counter { id, total: 0 })).execute(&mut conn)?;
     for url in urls {
         // Each node has the tables.
-        connect_to_see_all(url)?.numbers("SELECT id, total FROM stress_counters")?;
+        compare(url, &[])?;
     }
 
     let time = Duration::from_secs(arguments.seconds);

@@ -116,18 +116,18 @@ fn call(shared: &Shared, random: &mut Random) -> (Vec<(i64, i64)>, Vec<Append>) 
 
 fn write<C: Server>(
     connect: Connect<C>,
-    url: &str,
+    urls: &[String],
     shared: &Shared,
     writer: usize,
 ) -> Result<Vec<Call>, Failed> {
     let mut random = Random::new(writer as u64);
     let mut calls = Vec::new();
     let open = || {
-        let mut conn = connect(url)?;
+        let mut conn = connect(of(urls, writer))?;
         conn.find_deadlocks_soon();
         let number = conn.numbers(C::NUMBER)?.first().map_or(0, |row| row.0);
         with(&shared.connections, |connections| {
-            connections[writer] = number
+            connections[writer] = number;
         });
         Ok::<_, Failed>(conn)
     };
@@ -160,12 +160,12 @@ fn write<C: Server>(
 
 fn read<C: Server>(
     connect: Connect<C>,
-    url: &str,
+    urls: &[String],
     shared: &Shared,
     reader: usize,
 ) -> Result<(), Failed> {
     let mut random = Random::new(100 + reader as u64);
-    let mut conn = connect(url)?;
+    let mut conn = connect(of(urls, reader))?;
     while !shared.is_over() {
         let lists = shared.next.load(Ordering::Relaxed) / NUMBERS_OF_LISTS * KEYS;
         let key = lists + random.keys(1, KEYS)[0];
@@ -180,18 +180,26 @@ fn read<C: Server>(
 }
 
 /// Ends a connection of a writer now and then.
-fn kill<C: Server>(connect: Connect<C>, url: &str, shared: &Shared) -> Result<usize, Failed> {
+fn kill<C: Server>(connect: Connect<C>, urls: &[String], shared: &Shared) -> Result<usize, Failed> {
     let mut random = Random::new(200);
-    let mut conn = connect(url)?;
+    let connections: Result<Vec<C>, _> = urls.iter().map(|url| connect(url)).collect();
+    let mut connections = connections?;
+    let nodes = connections.len();
     let mut killed = 0;
     while !shared.is_over() {
         thread::sleep(Duration::from_millis(100 + random.below(300) as u64));
         let writer = random.below(WRITERS);
         let number = with(&shared.connections, |connections| connections[writer]);
         // It may have gone meanwhile.
+        let conn = &mut connections[writer % nodes];
         killed += usize::from(conn.batch_execute(&C::kill(number)).is_ok());
     }
     Ok(killed)
+}
+
+/// The node of a thread.
+fn of(urls: &[String], thread: usize) -> &str {
+    &urls[thread % urls.len()]
 }
 
 /// Compares the calls with the lists as they are in the end.
@@ -258,21 +266,31 @@ fn check(shared: &Shared, calls: &[Call], lists: &BTreeMap<i64, String>) -> Resu
     Ok(())
 }
 
-pub(crate) fn run<C: Server>(connect: Connect<C>, url: &str, seconds: u64) -> Result<bool, Failed> {
+pub(crate) fn run<C: Server>(
+    connect: Connect<C>,
+    urls: &[String],
+    seconds: u64,
+) -> Result<bool, Failed> {
     let shared = &Shared::default();
-    let mut conn = connect(url)?;
+    let mut conn = connect(of(urls, 0))?;
     conn.create(
         "stress_lists",
         "id BIGINT NOT NULL PRIMARY KEY, val TEXT NOT NULL, CHECK (id >= 0)",
     )?;
+    for url in urls {
+        // Each node has the table.
+        let mut conn = connect(url)?;
+        conn.see_all();
+        conn.texts("SELECT id, val FROM stress_lists")?;
+    }
     let (calls, killed) = thread::scope(|scope| {
         let writers: Vec<_> = (0..WRITERS)
-            .map(|writer| scope.spawn(move || write(connect, url, shared, writer)))
+            .map(|writer| scope.spawn(move || write(connect, urls, shared, writer)))
             .collect();
         let readers: Vec<_> = (0..READERS)
-            .map(|reader| scope.spawn(move || read(connect, url, shared, reader)))
+            .map(|reader| scope.spawn(move || read(connect, urls, shared, reader)))
             .collect();
-        let killer = scope.spawn(move || kill(connect, url, shared));
+        let ending = scope.spawn(move || kill(connect, urls, shared));
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(seconds) {
             thread::sleep(Duration::from_millis(100));
@@ -285,16 +303,20 @@ pub(crate) fn run<C: Server>(connect: Connect<C>, url: &str, seconds: u64) -> Re
         for reader in readers {
             reader.join().map_err(|_| "a reader has panicked")??;
         }
-        let killed = killer.join().map_err(|_| "the killer has panicked")??;
+        let killed = ending
+            .join()
+            .map_err(|_| "the thread that kills has panicked")??;
         Ok::<_, Failed>((calls, killed))
     })?;
 
+    conn.see_all();
     let lists = conn.texts("SELECT id, val FROM stress_lists")?;
     check(shared, &calls, &lists.into_iter().collect())?;
     let count = |end| calls.iter().filter(|call| call.end == end).count();
     println!(
-        "{}: {WRITERS} writers, {READERS} readers, {seconds} s\n",
-        C::NAME
+        "{}: {WRITERS} writers, {READERS} readers, {seconds} s, {} node(s)\n",
+        C::NAME,
+        urls.len(),
     );
     report::head(&[
         "calls",

@@ -39,10 +39,15 @@ enum Command {
         /// Of each writer.
         #[arg(long, default_value_t = 250)]
         batches: usize,
+        /// `REPEATABLE READ`, say, instead of the server's own.
+        #[arg(long)]
+        isolation: Option<String>,
     },
     /// Appends to lists while they are read.
     Lists {
-        url: String,
+        /// Of one server, or of the nodes of a cluster.
+        #[arg(required = true)]
+        urls: Vec<String>,
         #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
@@ -59,18 +64,22 @@ enum Command {
 macro_rules! on_server_of {
     ($url:expr, $run:path, $($argument:expr),*) => {
         if $url.starts_with("mysql:") {
-            $run(server::connect::<MysqlConnection>, $url, $($argument),*)
+            $run(server::connect::<MysqlConnection>, $($argument),*)
         } else {
-            $run(server::connect::<PgConnection>, $url, $($argument),*)
+            $run(server::connect::<PgConnection>, $($argument),*)
         }
     };
 }
 
 fn run() -> Result<bool, Failed> {
     match Arguments::parse().command {
-        Command::Deadlocks { url, batches } => on_server_of!(&url, deadlocks::run, batches),
-        Command::Lists { url, seconds } => on_server_of!(&url, lists::run, seconds),
-        Command::Commits { url, calls } => on_server_of!(&url, commits::run, calls),
+        Command::Deadlocks {
+            url,
+            batches,
+            isolation,
+        } => on_server_of!(url, deadlocks::run, &url, batches, isolation.as_deref()),
+        Command::Lists { urls, seconds } => on_server_of!(urls[0], lists::run, &urls, seconds),
+        Command::Commits { url, calls } => on_server_of!(url, commits::run, &url, calls),
         Command::Galera(arguments) => galera::run(&arguments),
     }
 }

@@ -142,6 +142,9 @@ pub(crate) trait Server:
     /// The query of the connection's own number.
     const NUMBER: &'static str;
 
+    /// The beginning of the statement that sets the isolation level.
+    const SET_ISOLATION: &'static str;
+
     /// Prepares a connection for deadlocks.
     fn find_deadlocks_soon(&mut self);
 
@@ -153,6 +156,9 @@ pub(crate) trait Server:
 
     /// The rows of a query of the columns `id` and `val`.
     fn texts(&mut self, sql: &str) -> QueryResult<Vec<(i64, String)>>;
+
+    /// Prepares a connection to see what the other nodes of a cluster have committed.
+    fn see_all(&mut self);
 
     /// Creates a table anew, of the columns `columns`.
     fn create(&mut self, table: &str, columns: &str) -> QueryResult<()> {
@@ -186,12 +192,16 @@ impl Server for PgConnection {
     const ON_CONFLICT_ADD: &'static str =
         "ON CONFLICT (id) DO UPDATE SET total = stress_counters.total + excluded.total";
     const CREATE_TOKENS: &'static str = <diesel::pg::Pg as Dialect>::CREATE_TOKENS;
+    const SET_ISOLATION: &'static str =
+        "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL";
     const NUMBER: &'static str = "SELECT pg_backend_pid()::int8 AS id, 0::int8 AS total";
 
     fn find_deadlocks_soon(&mut self) {
         // Not everybody may; then each takes a second.
         let _ = self.batch_execute("SET deadlock_timeout = '50ms'");
     }
+
+    fn see_all(&mut self) {}
 
     fn kill(number: i64) -> String {
         format!("SELECT pg_terminate_backend({number})")
@@ -206,9 +216,15 @@ impl Server for MysqlConnection {
     const ON_CONFLICT_ADD: &'static str =
         "ON DUPLICATE KEY UPDATE total = stress_counters.total + VALUES(total)";
     const CREATE_TOKENS: &'static str = <diesel::mysql::Mysql as Dialect>::CREATE_TOKENS;
+    const SET_ISOLATION: &'static str = "SET SESSION TRANSACTION ISOLATION LEVEL";
     const NUMBER: &'static str = "SELECT CAST(CONNECTION_ID() AS SIGNED) AS id, 0 AS total";
 
     fn find_deadlocks_soon(&mut self) {}
+
+    fn see_all(&mut self) {
+        // Only MariaDB that is built for clusters has it.
+        let _ = self.batch_execute("SET SESSION wsrep_sync_wait = 1");
+    }
 
     fn kill(number: i64) -> String {
         format!("KILL {number}")
