@@ -365,6 +365,7 @@ pub(crate) fn run<C: Server>(
     url: &str,
     batches: usize,
     isolation: Option<&str>,
+    retry: Retry,
 ) -> Result<bool, Failed> {
     let total = batches * WRITERS;
     println!(
@@ -385,7 +386,7 @@ pub(crate) fn run<C: Server>(
     ]);
     let mut all_hold = true;
     for shape in shapes::<C>() {
-        for retry in [None, Some(Retry::default())] {
+        for retry in [None, Some(retry)] {
             if shape.is_by_hand && retry.is_some() {
                 continue;
             }

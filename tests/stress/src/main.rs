@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use diesel::mysql::MysqlConnection;
 use diesel::pg::PgConnection;
+use upsert_core::Retry;
 
 mod commits;
 mod deadlocks;
@@ -42,6 +43,9 @@ enum Command {
         /// `REPEATABLE READ`, say, instead of the server's own.
         #[arg(long)]
         isolation: Option<String>,
+        /// Of the calls with `retry`, instead of its default.
+        #[arg(long)]
+        attempts: Option<u32>,
     },
     /// Appends to lists while they are read.
     Lists {
@@ -77,7 +81,19 @@ fn run() -> Result<bool, Failed> {
             url,
             batches,
             isolation,
-        } => on_server_of!(url, deadlocks::run, &url, batches, isolation.as_deref()),
+            attempts,
+        } => {
+            let retry = Retry::default();
+            let retry = attempts.map_or(retry, |attempts| retry.attempts(attempts));
+            on_server_of!(
+                url,
+                deadlocks::run,
+                &url,
+                batches,
+                isolation.as_deref(),
+                retry
+            )
+        }
         Command::Lists { urls, seconds } => on_server_of!(urls[0], lists::run, &urls, seconds),
         Command::Commits { url, calls } => on_server_of!(url, commits::run, &url, calls),
         Command::Galera(arguments) => galera::run(&arguments),
