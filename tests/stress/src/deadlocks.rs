@@ -14,11 +14,30 @@ use crate::report;
 use crate::server::{Child, Connect, Counter, Moving, Numbered, Paired, Parent, Server};
 
 const WRITERS: usize = 4;
-const KEYS: i64 = 200;
 const ROWS: usize = 60;
 const ROWS_SUM: i64 = 60;
 const CHUNK: usize = 16;
 const PARENTS: i64 = 20;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    pub(crate) url: String,
+    /// Of each writer.
+    #[arg(long, default_value_t = 250)]
+    batches: usize,
+    /// Of which each batch has 60.
+    #[arg(long, default_value_t = 200)]
+    keys: i64,
+    /// The tables are empty in the beginning, so that rows are inserted too.
+    #[arg(long)]
+    empty: bool,
+    /// `REPEATABLE READ`, say, instead of the server's own.
+    #[arg(long)]
+    isolation: Option<String>,
+    /// Of the calls with `retry`, instead of its default.
+    #[arg(long)]
+    attempts: Option<u32>,
+}
 
 /// What a writer writes at once.
 struct Batch {
@@ -252,8 +271,8 @@ fn child(id: i64, batch: &Batch) -> Child {
     }
 }
 
-/// Creates the tables, with all keys and totals of 0.
-fn fill<C: Server>(conn: &mut C) -> Result<(), Failed> {
+/// Creates the tables, with the first `count` keys and totals of 0.
+fn fill<C: Server>(conn: &mut C, count: i64) -> Result<(), Failed> {
     const KEY: &str = "id BIGINT NOT NULL PRIMARY KEY, total BIGINT NOT NULL";
     conn.batch_execute("DROP TABLE IF EXISTS stress_children")?;
     conn.create("stress_counters", KEY)?;
@@ -274,7 +293,7 @@ fn fill<C: Server>(conn: &mut C) -> Result<(), Failed> {
     let parent = "parent BIGINT NOT NULL, FOREIGN KEY (parent) REFERENCES stress_parents (id)";
     conn.create("stress_children", &format!("{KEY}, {parent}"))?;
 
-    let (keys, total) = (|| 0..KEYS, 0);
+    let (keys, total) = (|| 0..count, 0);
     Counter::bulk_upsert(conn, keys().map(|id| Counter { id, total }))?;
     Paired::bulk_upsert(
         conn,
@@ -314,11 +333,9 @@ struct Told {
 
 fn write<C: Server>(
     connect: Connect<C>,
-    url: &str,
     shape: &Shape<C>,
     retry: Option<Retry>,
-    batches: usize,
-    isolation: Option<&str>,
+    arguments: &Arguments,
 ) -> Result<Told, Failed> {
     let barrier = &Barrier::new(WRITERS);
     thread::scope(|scope| {
@@ -326,19 +343,19 @@ fn write<C: Server>(
             .map(|writer| {
                 let write = shape.write;
                 scope.spawn(move || {
-                    let conn = connect(url);
+                    let conn = connect(&arguments.url);
                     barrier.wait();
                     let mut conn = conn?;
                     conn.find_deadlocks_soon();
-                    if let Some(level) = isolation {
+                    if let Some(level) = &arguments.isolation {
                         conn.batch_execute(&format!("{} {level}", C::SET_ISOLATION))?;
                     }
                     let mut random = Random::new(writer as u64);
                     let mut told = Told::default();
-                    for i in 0..batches {
+                    for i in 0..arguments.batches {
                         let batch = Batch {
                             number: i64::try_from(1 + writer + i * WRITERS)?,
-                            keys: random.keys(ROWS, KEYS),
+                            keys: random.keys(ROWS, arguments.keys),
                             retry,
                         };
                         match write(&mut conn, &batch) {
@@ -360,17 +377,21 @@ fn write<C: Server>(
     })
 }
 
-pub(crate) fn run<C: Server>(
-    connect: Connect<C>,
-    url: &str,
-    batches: usize,
-    isolation: Option<&str>,
-    retry: Retry,
-) -> Result<bool, Failed> {
-    let total = batches * WRITERS;
+pub(crate) fn run<C: Server>(connect: Connect<C>, arguments: &Arguments) -> Result<bool, Failed> {
+    let isolation = arguments.isolation.as_deref();
+    let retry = arguments.attempts.map_or(Retry::default(), |attempts| {
+        Retry::default().attempts(attempts)
+    });
+    let total = arguments.batches * WRITERS;
     println!(
-        "{}: {WRITERS} writers, {total} batches of {ROWS} of {KEYS} keys, {}\n",
+        "{}: {WRITERS} writers, {total} batches of {ROWS} of {} keys, {}{}\n",
         C::NAME,
+        arguments.keys,
+        if arguments.empty {
+            "into empty tables, "
+        } else {
+            ""
+        },
         isolation.unwrap_or("the server's isolation level"),
     );
     report::head(&[
@@ -390,10 +411,10 @@ pub(crate) fn run<C: Server>(
             if shape.is_by_hand && retry.is_some() {
                 continue;
             }
-            let mut conn = connect(url)?;
-            fill(&mut conn)?;
+            let mut conn = connect(&arguments.url)?;
+            fill(&mut conn, if arguments.empty { 0 } else { arguments.keys })?;
             let begun = Instant::now();
-            let told = write(connect, url, &shape, retry, batches, isolation)?;
+            let told = write(connect, &shape, retry, arguments)?;
             let seconds = begun.elapsed().as_secs_f32();
             let query = format!("SELECT id, total FROM {}", shape.table);
             let sum: i64 = conn.numbers(&query)?.iter().map(|row| row.1).sum();

@@ -7,7 +7,6 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use diesel::mysql::MysqlConnection;
 use diesel::pg::PgConnection;
-use upsert_core::Retry;
 
 mod commits;
 mod deadlocks;
@@ -35,18 +34,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Counts the deadlocks of writers that write the same rows.
-    Deadlocks {
-        url: String,
-        /// Of each writer.
-        #[arg(long, default_value_t = 250)]
-        batches: usize,
-        /// `REPEATABLE READ`, say, instead of the server's own.
-        #[arg(long)]
-        isolation: Option<String>,
-        /// Of the calls with `retry`, instead of its default.
-        #[arg(long)]
-        attempts: Option<u32>,
-    },
+    Deadlocks(deadlocks::Arguments),
     /// Appends to lists while they are read.
     Lists {
         /// Of one server, or of the nodes of a cluster.
@@ -77,22 +65,8 @@ macro_rules! on_server_of {
 
 fn run() -> Result<bool, Failed> {
     match Arguments::parse().command {
-        Command::Deadlocks {
-            url,
-            batches,
-            isolation,
-            attempts,
-        } => {
-            let retry = Retry::default();
-            let retry = attempts.map_or(retry, |attempts| retry.attempts(attempts));
-            on_server_of!(
-                url,
-                deadlocks::run,
-                &url,
-                batches,
-                isolation.as_deref(),
-                retry
-            )
+        Command::Deadlocks(arguments) => {
+            on_server_of!(arguments.url, deadlocks::run, &arguments)
         }
         Command::Lists { urls, seconds } => on_server_of!(urls[0], lists::run, &urls, seconds),
         Command::Commits { url, calls } => on_server_of!(url, commits::run, &url, calls),
