@@ -18,6 +18,8 @@ const ROWS: usize = 60;
 const ROWS_SUM: i64 = 60;
 const CHUNK: usize = 16;
 const PARENTS: i64 = 20;
+/// Larger than any number of keys.
+const PRIME: i64 = 1_000_003;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -37,6 +39,9 @@ pub(crate) struct Arguments {
     /// Of the calls with `retry`, instead of its default.
     #[arg(long)]
     attempts: Option<u32>,
+    /// Only the shapes whose name has this in it.
+    #[arg(long, default_value = "")]
+    only: String,
 }
 
 /// What a writer writes at once.
@@ -197,7 +202,7 @@ fn other_shapes<C: Server>() -> [Shape<C>; 7] {
             "stress_moving",
             |conn, batch| {
                 // The places of a batch are its own, and in another order than its keys.
-                let place = |id| batch.number * 1000 + (id * 77) % 211;
+                let place = |id| batch.number * PRIME + (id * 7919) % PRIME;
                 let row = |id| Moving {
                     id,
                     place: place(id),
@@ -408,7 +413,8 @@ pub(crate) fn run<C: Server>(connect: Connect<C>, arguments: &Arguments) -> Resu
     let mut all_hold = true;
     for shape in shapes::<C>() {
         for retry in [None, Some(retry)] {
-            if shape.is_by_hand && retry.is_some() {
+            let is_asked_for = shape.name.contains(&arguments.only);
+            if !is_asked_for || (shape.is_by_hand && retry.is_some()) {
                 continue;
             }
             let mut conn = connect(&arguments.url)?;
