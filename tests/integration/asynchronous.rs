@@ -3,6 +3,7 @@
 
 mod atomicity;
 mod calls;
+mod canary;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod commits;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
@@ -10,13 +11,17 @@ mod deadlocks;
 mod duplicates;
 mod errors;
 mod explain;
+mod identifiers;
 mod large;
+mod log;
 mod none;
 mod on_error;
 mod outcome;
 mod outcome_hazards;
 mod outcome_property;
 mod parallel;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod privileges;
 mod property;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod proxy;

@@ -4,6 +4,7 @@ mod airports;
 mod api;
 mod atomicity;
 mod calls;
+mod canary;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod commits;
 mod connections;
@@ -14,8 +15,10 @@ mod deadlocks;
 mod duplicates;
 mod errors;
 mod explain;
+mod identifiers;
 mod import;
 mod large;
+mod log;
 mod none;
 mod on_error;
 mod outcome;
@@ -23,6 +26,8 @@ mod outcome_hazards;
 mod outcome_property;
 mod panics;
 mod parallel;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod privileges;
 mod property;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod proxy;
