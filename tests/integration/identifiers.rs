@@ -223,6 +223,19 @@ on_every_database! {
                 nul (id) { id -> Integer, name -> Integer, }
             }
 
+            diesel::table! {
+                #[sql_name = "nul"]
+                plain (id) { id -> Integer, name -> Integer, }
+            }
+
+            #[derive(Debug, upsert_core::Upsertable)]
+            #[diesel(table_name = plain)]
+            #[upsert(update_all)]
+            pub(super) struct Plain {
+                pub(super) id: i32,
+                pub(super) name: i32,
+            }
+
             #[derive(Debug, upsert_core::Upsertable)]
             #[diesel(table_name = empty)]
             #[upsert(update_all)]
@@ -254,6 +267,40 @@ on_every_database! {
     #[test]
     fn names_that_are_words(database) {
         words::check(&mut database.conn);
+    }
+
+    /// A token stands in the text of its statement.
+    #[test]
+    fn tokens_that_look_like_statements(database) {
+        database.run("CREATE TABLE nul (id INTEGER NOT NULL PRIMARY KEY, name INTEGER NOT NULL)");
+        database.run(<<Conn as Connection>::Backend as upsert_core::Dialect>::CREATE_TOKENS);
+        let conn = &mut database.conn;
+        let mut total = 0;
+        for token in [
+            "x'); DELETE FROM nul; --",
+            "x\\'); DELETE FROM nul; --",
+            "\\",
+            "$1 ? :x %s",
+            "two\nlines",
+            "nul\0'); DELETE FROM nul; --",
+        ] {
+            let row = refused::Plain { id: total, name: 1 };
+            let call = upsert([row]).idempotency_token(token);
+            match wait(call.execute(conn)) {
+                Ok(written) => assert_eq!(written, 1),
+                // Only MySQL takes it.
+                Err(error) => {
+                    assert!(token.contains('\0'), "{error:?}");
+                    continue;
+                }
+            }
+            total += 1;
+            let row = refused::Plain { id: 100, name: 1 };
+            let again = upsert([row]).idempotency_token(token);
+            assert_eq!(wait(again.execute(conn)).unwrap(), 0, "{token}");
+        }
+        let count = diesel::dsl::sql::<diesel::sql_types::BigInt>("(SELECT COUNT(*) FROM nul)");
+        assert_eq!(diesel::select(count).get_result::<i64>(conn).unwrap(), i64::from(total));
     }
 
     #[test]
@@ -371,7 +418,5 @@ mod postgres {
             assert_eq!(wait(Long { id: 1, name }.upsert(conn)).unwrap(), 1);
         }
         assert_eq!(long::table.select(long::name).load(conn), Ok(vec![2]));
-        let found = wait(Long::verify(conn)).unwrap();
-        println!("{found}");
     }
 }
