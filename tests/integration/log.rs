@@ -33,13 +33,6 @@ impl Log {
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
-
-    /// The spans that have begun, with those around them.
-    pub(crate) fn begun(&self) -> Vec<String> {
-        let text = self.text();
-        let begun = text.lines().filter_map(|line| line.strip_suffix(": new"));
-        begun.map(str::to_owned).collect()
-    }
 }
 
 /// Writes when spans begin and end.

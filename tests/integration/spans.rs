@@ -37,6 +37,15 @@ fn global_log() -> &'static Log {
     })
 }
 
+impl Log {
+    /// The spans that have begun, with those around them.
+    fn begun(&self) -> Vec<String> {
+        let text = self.text();
+        let begun = text.lines().filter_map(|line| line.strip_suffix(": new"));
+        begun.map(str::to_owned).collect()
+    }
+}
+
 fn notes(count: i32) -> Vec<Note> {
     let note = |id| Note {
         id,
