@@ -3,6 +3,7 @@
 
 mod atomicity;
 mod calls;
+mod canary;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod commits;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
@@ -11,9 +12,11 @@ mod duplicates;
 mod errors;
 mod explain;
 mod hazards;
+mod identifiers;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod isolation;
 mod large;
+mod log;
 mod none;
 mod on_error;
 mod outcome;
@@ -21,6 +24,8 @@ mod outcome_hazards;
 mod outcome_property;
 mod parallel;
 mod path;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod privileges;
 mod property;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod proxy;

@@ -213,6 +213,22 @@ macro_rules! commit_tests {
     };
 }
 
+/// The statement has had its answer; only the question about it has not.
+#[cfg(feature = "mysql")]
+#[test]
+fn a_row_that_was_refused_is_not_unknown() {
+    use crate::support::mysql::{Conn, TestDatabase};
+
+    let mut database = TestDatabase::new();
+    database.run(CREATE);
+    database.run("ALTER TABLE counters ADD CHECK (total < 100)");
+    let proxy = Proxy::to(database.url());
+    let mut conn: Conn = connect(proxy.url());
+    proxy.cut(Cut::Before("GET DIAGNOSTICS"));
+    let error = wait(upsert([Counter { id: 1, total: 500 }]).execute(&mut conn)).unwrap_err();
+    assert_eq!(error.commit_outcome(), CommitOutcome::Nothing, "{error:?}");
+}
+
 #[cfg(feature = "postgres")]
 commit_tests!(postgres);
 #[cfg(feature = "mysql")]

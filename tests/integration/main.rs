@@ -4,6 +4,7 @@ mod airports;
 mod api;
 mod atomicity;
 mod calls;
+mod canary;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod commits;
 mod connections;
@@ -15,10 +16,12 @@ mod duplicates;
 mod errors;
 mod explain;
 mod hazards;
+mod identifiers;
 mod import;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod isolation;
 mod large;
+mod log;
 mod none;
 mod on_error;
 mod outcome;
@@ -27,6 +30,8 @@ mod outcome_property;
 mod panics;
 mod parallel;
 mod path;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod privileges;
 mod property;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod proxy;

@@ -1,14 +1,12 @@
 //! The spans of the feature `tracing`.
 
-use std::io;
 use std::ops::RangeInclusive;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::OnceLock;
 
 use diesel::prelude::*;
-use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::fmt::format::FmtSpan;
 use upsert_core::{Upsertable, upsert, upsert_stream};
 
+use crate::log::{Log, subscriber};
 use crate::support::{System, on_every_database};
 
 diesel::table! {
@@ -29,39 +27,6 @@ struct Note {
     body: String,
 }
 
-/// What is written about the spans.
-#[derive(Debug, Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
-/// What a subscriber writes when spans begin and end.
-fn subscriber(log: &Log) -> impl tracing::Subscriber + Send + Sync + use<> {
-    tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_span_events(FmtSpan::NEW | FmtSpan::CLOSE)
-        .with_ansi(false)
-        .with_writer(log.clone())
-        .finish()
-}
-
 /// What all threads write that have no subscriber of their own.
 fn global_log() -> &'static Log {
     static LOG: OnceLock<Log> = OnceLock::new();
@@ -73,10 +38,6 @@ fn global_log() -> &'static Log {
 }
 
 impl Log {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-
     /// The spans that have begun, with those around them.
     fn begun(&self) -> Vec<String> {
         let text = self.text();

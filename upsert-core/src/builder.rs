@@ -104,6 +104,10 @@ impl Options<'_> {
     /// Refuses a token that two calls could share without being meant to.
     pub(crate) fn check_token(&self, table: impl FnOnce() -> String) -> Result<()> {
         match &self.token {
+            Some(token) if token.contains('\0') => Err(Error::of_building(
+                table(),
+                refuse("the `idempotency_token` has a NUL, which not every database can store"),
+            )),
             Some(token) if token.is_empty() || token.len() > MAX_TOKEN => Err(Error::of_building(
                 table(),
                 refuse(format!(
@@ -339,7 +343,7 @@ where
     }
 
     /// Applies the call once, however often it is sent with the same `token`: a text of the
-    /// caller's for what the call is about, of 1 to 255 bytes, such as
+    /// caller's for what the call is about, of 1 to 255 bytes without NUL, such as
     /// `"feed 2026-11-22T03:00"`.
     ///
     /// The call's transaction writes the token into a table of its own, which the application

@@ -612,6 +612,8 @@ pub fn fault_of_kind(error: &DieselError) -> Fault {
         | DatabaseErrorKind::RestrictViolation
         | DatabaseErrorKind::ExclusionViolation => Fault::Row,
         DatabaseErrorKind::SerializationFailure => Fault::Contention(Contention::Serialization),
+        // The server has answered before it was gone.
+        DatabaseErrorKind::ClosedConnection if info.constraint_name().is_some() => Fault::Row,
         DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => {
             Fault::ConnectionLost
         }

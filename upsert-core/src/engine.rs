@@ -599,7 +599,9 @@ where
         let written = written.await;
         let written = end(session, self.model, begun, written).await;
         let written = written.map_err(|stop| match stop {
-            Stop::Failed(error) if begun == Begun::Nothing => Stop::Failed(of_autocommit(error)),
+            Stop::Failed(error) if begun == Begun::Nothing => {
+                Stop::Failed(of_autocommit::<DB>(error))
+            }
             stop => stop,
         })?;
         failures.hand_over(&mut options.on_error);

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 ///
 /// Before each attempt but the first the call waits for a random time, up to
 /// `first_delay` the first time and twice as much each time, but never more than
-/// `max_delay`. With the default it makes at most 10 attempts in about a minute at most,
-/// and waits for up to 10 ms, 20 ms, 40 ms and so on to one second.
+/// `max_delay`. With the default it makes at most 30 attempts, begins none after a minute, and
+/// waits for up to 10 ms, 20 ms, 40 ms and so on to one second.
 ///
 /// ```
 /// use std::time::Duration;
@@ -29,7 +29,7 @@ pub struct Retry {
 impl Default for Retry {
     fn default() -> Self {
         Self {
-            attempts: 10,
+            attempts: 30,
             first_delay: Duration::from_millis(10),
             max_delay: Duration::from_secs(1),
             time_limit: Duration::from_secs(60),

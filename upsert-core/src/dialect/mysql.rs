@@ -23,7 +23,7 @@ use crate::field::ColumnDef;
 mod catalog;
 mod clause;
 
-/// Does the client say that the connection is lost? It has no other language, unlike the
+/// Does the client say that the connection is lost, or of no use? It has no other language, unlike the
 /// server: errors 2006, 2013 and 2055 of the C library, and what `mysql_async`
 /// says.
 fn is_lost(message: &str) -> bool {
@@ -31,6 +31,8 @@ fn is_lost(message: &str) -> bool {
         || message.ends_with("erver has gone away")
         || message.starts_with("Input/output error: ")
         || message.starts_with("Driver error: ")
+        // A node of Galera without the others answers nothing else, to a ROLLBACK either.
+        || message.starts_with("WSREP has not yet prepared node")
 }
 
 /// How the server repeats [`clause::RAISE`] in its message, in lower case,

@@ -218,7 +218,9 @@ where
         let sent = sent.await;
         let sent = end(session, call.model, begun, sent).await;
         sent.map_err(|stop| match stop {
-            Stop::Failed(error) if begun == Begun::Nothing => Stop::Failed(of_autocommit(error)),
+            Stop::Failed(error) if begun == Begun::Nothing => {
+                Stop::Failed(of_autocommit::<DB>(error))
+            }
             stop => stop,
         })
     }

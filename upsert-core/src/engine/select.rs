@@ -37,7 +37,7 @@ where
         written.map_err(|error| {
             let error = classified(error, &statement.model);
             if begun == Begun::Nothing {
-                of_autocommit(error)
+                of_autocommit::<S::Backend>(error)
             } else {
                 error
             }

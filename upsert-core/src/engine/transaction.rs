@@ -68,7 +68,13 @@ fn of_commit<DB: Dialect>(source: DieselError, begun: Begun, model: &Model<'_, D
             // A server that answers takes a ROLLBACK.
             rollback_error: _,
             commit_error,
-        } => (*commit_error, !DB::IS_EMBEDDED),
+        } => {
+            let is_answered = matches!(
+                DB::fault(&commit_error),
+                Fault::Contention(_) | Fault::Row | Fault::UniqueViolation(_)
+            );
+            (*commit_error, !DB::IS_EMBEDDED && !is_answered)
+        }
         source => (source, false),
     };
     if begun == Begun::Transaction && (is_lost || DB::fault(&source) == Fault::ConnectionLost) {
@@ -80,9 +86,14 @@ fn of_commit<DB: Dialect>(source: DieselError, begun: Begun, model: &Model<'_, D
 
 /// The error of a statement that commits itself: a connection that is lost takes the answer
 /// with it.
-pub(super) fn of_autocommit(error: Error) -> Error {
+///
+/// Where it is lost with the answer to a question about the error, the statement itself has had
+/// one.
+pub(super) fn of_autocommit<DB: Dialect>(error: Error) -> Error {
     match error {
-        Error::ConnectionLost { place, source } => Error::CommitUnknown { place, source },
+        Error::ConnectionLost { place, source } if DB::fault(&source) == Fault::ConnectionLost => {
+            Error::CommitUnknown { place, source }
+        }
         error => error,
     }
 }

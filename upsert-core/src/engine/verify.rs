@@ -53,8 +53,9 @@ where
     };
     table.compare(&model, &mut found);
     let mut target = table.target(&model);
-    // A statement with a column that is not there fails for that.
-    if found.problems.is_empty() {
+    // A statement with a column that is not there, or takes no value, fails for that.
+    let fails = |it: &Finding| matches!(it, Finding::NoColumn(_) | Finding::GeneratedColumn(_));
+    if !found.problems.iter().any(fails) {
         let plan = explained(session, model).await?;
         if let Ok(Some(arbiter)) = &plan {
             target = table.indexes.iter().find(|it| it.name == *arbiter);
