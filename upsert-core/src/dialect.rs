@@ -35,7 +35,7 @@ mod mysql;
 pub mod on_conflict;
 mod outcomes;
 #[cfg(feature = "postgres")]
-mod postgres;
+pub(crate) mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod values;

@@ -218,7 +218,7 @@ impl Keys {
         }
     }
 
-    fn push_null(&mut self) {
+    pub(crate) fn push_null(&mut self) {
         self.bytes.push(0);
         if let Some(classes) = &mut self.classes {
             classes.bytes.push(0);
