@@ -31,7 +31,7 @@ pub use crate::value::Plain;
 mod catalog;
 mod clause;
 #[cfg(feature = "mysql")]
-mod mysql;
+pub(crate) mod mysql;
 pub mod on_conflict;
 mod outcomes;
 #[cfg(feature = "postgres")]

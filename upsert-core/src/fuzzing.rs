@@ -181,7 +181,7 @@ pub fn chunks(data: &[u8]) {
 
 /// Is a number a power of two, or are all of its digits but the first zeros?
 fn has_one_digit(number: usize) -> bool {
-    number.count_ones() == 1 || number.to_string()[1..].bytes().all(|digit| digit == b'0')
+    number.is_power_of_two() || number.to_string()[1..].bytes().all(|digit| digit == b'0')
 }
 
 /// A call ends after its attempts, or when its time is over, and waits no longer than it may.

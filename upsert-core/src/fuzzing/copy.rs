@@ -113,7 +113,7 @@ impl Value {
 /// A server would read the rows that were sent, and no others.
 pub fn copy_encoder(data: &[u8]) {
     let source = &mut Source(data);
-    let columns: Vec<usize> = (0..1 + source.below(6)).map(|_| source.below(8)).collect();
+    let columns: Vec<usize> = (0..=source.below(6)).map(|_| source.below(8)).collect();
     let row = |source: &mut Source<'_>| -> Vec<Value> {
         let values = columns.iter().map(|column| Value::draw(*column, source));
         values.collect()

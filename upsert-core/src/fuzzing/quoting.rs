@@ -7,6 +7,7 @@ use diesel::result::QueryResult;
 use diesel::sqlite::Sqlite;
 
 use super::Source;
+use crate::dialect::mysql::name_literal;
 use crate::dialect::{Dialect, unquote};
 use crate::sql::sql_of;
 
@@ -18,6 +19,9 @@ pub fn quoting(data: &[u8]) {
     of_names::<Mysql>('`', &schema, &name);
     of_names::<Sqlite>('`', &schema, &name);
 
+    let sql = name_literal(&name);
+    assert_eq!(read_hexadecimal("CONVERT(X'", &sql, "' USING utf8)"), name);
+
     let lock = Sqlite::lock_table("`t`", &name).expect("a lock");
     let rest = lock.strip_prefix("UPDATE `t` SET ").expect("an update");
     let (column, rest) = read_quoted('`', rest);
@@ -28,7 +32,7 @@ pub fn quoting(data: &[u8]) {
     let sql = sql_of(&TextLiteral::<Sqlite>(&text, Sqlite::push_text)).expect("a literal");
     assert_eq!(read_quoted('\'', &sql), (text.clone(), ""));
     let sql = sql_of(&TextLiteral::<Mysql>(&text, Mysql::push_text)).expect("a literal");
-    assert_eq!(read_hexadecimal(&sql), text);
+    assert_eq!(read_hexadecimal("_utf8mb4 X'", &sql, "'"), text);
     let sql = sql_of(&TextLiteral::<Pg>(&text, Pg::push_text)).expect("a literal");
     for backslash_is_itself in [true, false] {
         assert_eq!(read_text_of_postgres(&sql, backslash_is_itself), text);
@@ -77,9 +81,9 @@ fn read_quoted(quote: char, sql: &str) -> (String, &str) {
     }
 }
 
-fn read_hexadecimal(sql: &str) -> String {
-    let digits = sql.strip_prefix("_utf8mb4 X'").expect("an introducer");
-    let digits = digits.strip_suffix('\'').expect("a closing quote");
+fn read_hexadecimal(before: &str, sql: &str, behind: &str) -> String {
+    let digits = sql.strip_prefix(before).expect("an opening quote");
+    let digits = digits.strip_suffix(behind).expect("a closing quote");
     let byte = |pair: &[u8]| {
         let pair = std::str::from_utf8(pair).expect("ASCII");
         u8::from_str_radix(pair, 16).expect("two digits")
