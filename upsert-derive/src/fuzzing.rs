@@ -208,11 +208,9 @@ fn count_errors(tokens: TokenStream) -> usize {
     while let Some(token) = tokens.next() {
         match token {
             TokenTree::Ident(ident) if ident == "compile_error" => {
-                let text = ident.span().source_text();
-                assert!(
-                    text.is_some_and(|it| !it.is_empty()),
-                    "an error without a place"
-                );
+                // proc-macro2 keeps no places for fuzz targets: the tests look at them.
+                let has_place = || ident.span().source_text().is_some_and(|it| !it.is_empty());
+                assert!(cfg!(fuzzing) || has_place(), "an error without a place");
                 tokens.next();
                 let Some(TokenTree::Group(message)) = tokens.peek() else {
                     panic!("an error without a message");
