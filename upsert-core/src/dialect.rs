@@ -31,11 +31,11 @@ pub use crate::value::Plain;
 mod catalog;
 mod clause;
 #[cfg(feature = "mysql")]
-mod mysql;
+pub(crate) mod mysql;
 pub mod on_conflict;
 mod outcomes;
 #[cfg(feature = "postgres")]
-mod postgres;
+pub(crate) mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod values;

@@ -927,8 +927,10 @@ where
         if matches!(fault, Fault::CardinalityViolation | Fault::TooManyBinds) && rows.len() > 1 {
             return Stop::Repeats;
         }
-        let is_certain = matches!(fault, Fault::Row | Fault::UniqueViolation(_))
-            || matches!(source, DieselError::SerializationError(_));
+        let is_certain = matches!(
+            fault,
+            Fault::Row | Fault::UniqueViolation(_) | Fault::TooLarge
+        ) || matches!(source, DieselError::SerializationError(_));
         let may_be = fault == Fault::Other && matches!(source, DieselError::DatabaseError(_, _));
         let error = error(fault, source, self.place(rows));
         if is_certain || may_be {

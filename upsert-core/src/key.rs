@@ -198,10 +198,15 @@ impl Keys {
             .map_or_else(|| self.key(row), |classes| classes.key(row))
     }
 
-    /// Is it unknown whether the key of `row` is any other's? It has a NULL, or a number
-    /// that the database may replace, or the target has a predicate.
+    /// Is it unknown whether the key of `row` is any other's? It has a NULL, or
+    /// the target has a predicate.
     pub(crate) fn is_apart(&self, row: usize) -> bool {
-        !self.knows_equal || self.nulls[row] || self.zeros[row]
+        !self.knows_equal || self.nulls[row]
+    }
+
+    /// May the database put a number of its own in place of the key of `row`?
+    pub(crate) fn may_be_numbered(&self, row: usize) -> bool {
+        self.zeros[row]
     }
 
     /// Has the key of `row` a NULL, or a column that the row does not supply?
@@ -223,7 +228,7 @@ impl Keys {
         }
     }
 
-    fn push_null(&mut self) {
+    pub(crate) fn push_null(&mut self) {
         self.bytes.push(0);
         if let Some(classes) = &mut self.classes {
             classes.bytes.push(0);
@@ -646,6 +651,74 @@ mod tests {
         assert_eq!(keys.class(1), keys.class(2));
         assert_ne!(keys.class(0), keys.class(1));
         assert_ne!(keys.key(1), keys.key(2));
+    }
+
+    #[test]
+    fn a_target_of_which_less_is_known_limits_its_keys() {
+        let mut keys = keys(&["a", "a"], |_| Equals::Same);
+        assert!(!keys.is_apart(0) && !keys.has_null(0));
+        keys.limit(Trust::Classes, true);
+        assert_eq!(keys.trust, Trust::Classes);
+        keys.limit(Trust::Exact, false);
+        assert_eq!(keys.trust, Trust::Classes);
+        assert!(keys.is_apart(0) && !keys.has_null(0));
+    }
+
+    #[test]
+    fn a_null_is_apart() {
+        let mut keys = Keys::with_capacity(1);
+        keys.begin_row();
+        keys.push_null();
+        keys.end_row();
+        assert!(keys.is_apart(0) && keys.has_null(0));
+        assert_eq!(keys.key(0), [0]);
+    }
+
+    #[test]
+    fn an_encoded_value_is_what_was_set_last() {
+        let mut encoded = Encoded::default();
+        encoded.set_bytes(b"a");
+        encoded.set_null();
+        assert_eq!((encoded.bytes(), encoded.is_null()), (&[][..], true));
+        encoded.set_bytes(b"b");
+        assert_eq!((encoded.bytes(), encoded.is_null()), (&b"b"[..], false));
+        let mut read = |text: &str| {
+            encoded.clear();
+            encoded.text.push_str(text);
+            encoded.read();
+            encoded.is_null()
+        };
+        assert!(read("SqliteBindValue { inner: Null }"));
+        assert!(!read("SqliteBindValue { inner: Another }"));
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn values_are_measured_by_their_length_where_it_matters() {
+        use diesel::sqlite::Sqlite;
+
+        fn measure<ST, T>(value: &T, plain: Plain<'_>) -> usize
+        where
+            ST: SqlType,
+            Sqlite: HasSqlType<ST>,
+            T: ToSql<ST, Sqlite>,
+        {
+            let scratch = &mut Encoded::default();
+            ValueVisitor::<Sqlite>::visit::<ST, T>(MeasureValue { scratch }, value, plain)
+        }
+        let text = "a".repeat(100);
+        let known = measure::<sql_types::Text, _>(&text, Plain::Text(&text));
+        assert_eq!(known, 116);
+        // With the mark of SQLite's encoding.
+        assert_eq!(measure::<sql_types::Text, _>(&text, Plain::Unknown), 117);
+        let bytes = vec![0_u8; 100];
+        let known = measure::<sql_types::Binary, _>(&bytes, Plain::Bytes(&bytes));
+        assert_eq!(known, 116);
+        let number = measure::<sql_types::Integer, _>(&1, Plain::Integer(1));
+        assert_eq!(number, 64);
+        let scratch = &mut Encoded::default();
+        let absent = ValueVisitor::<Sqlite>::visit_absent(MeasureValue { scratch });
+        assert_eq!(absent, 0);
     }
 
     #[test]

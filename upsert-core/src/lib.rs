@@ -21,6 +21,14 @@ mod error;
 mod explain;
 mod expression;
 mod field;
+#[cfg(all(
+    any(test, fuzzing),
+    feature = "copy",
+    feature = "mysql",
+    feature = "sqlite"
+))]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "csv")]
 pub mod import;
 mod key;

@@ -217,7 +217,9 @@ impl Input<'_> {
     /// first inserts, the last updates.
     fn deciding_rows(&self, sorted: &[usize]) -> Vec<usize> {
         let mut deciding = Vec::with_capacity(sorted.len());
-        for group in sorted.chunk_by(|a, b| self.same_key(*a, *b)) {
+        let stands_for =
+            |a: &usize, b: &usize| self.same_key(*a, *b) && !self.keys.may_be_numbered(*a);
+        for group in sorted.chunk_by(stands_for) {
             match (self.conflict, group) {
                 (_, [row]) => deciding.push(*row),
                 (Conflict::DoNothing, [first, ..]) => deciding.push(*first),

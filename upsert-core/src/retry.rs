@@ -68,7 +68,7 @@ impl Retry {
 
     /// How long to wait after `made` attempts that took `elapsed` in all; `None` to give
     /// up. `random` is any number.
-    fn delay(&self, made: u32, elapsed: Duration, random: u64) -> Option<Duration> {
+    pub(crate) fn delay(&self, made: u32, elapsed: Duration, random: u64) -> Option<Duration> {
         if made >= self.attempts || elapsed >= self.time_limit {
             return None;
         }

@@ -137,11 +137,6 @@
 //! attributes also has a trait that writes them for each database.
 
 use proc_macro::TokenStream;
-use proc_macro2::TokenStream as TokenStream2;
-use syn::DeriveInput;
-
-use crate::ast::Container;
-use crate::ctxt::Ctxt;
 
 mod ast;
 mod attr;
@@ -149,11 +144,14 @@ mod backend;
 mod bound;
 mod check;
 mod ctxt;
+mod derive;
 mod diag;
 mod expand;
 mod expression;
 mod fallback;
 mod fields;
+#[cfg(test)]
+mod fuzzing;
 mod guard;
 mod hint;
 mod naming;
@@ -352,19 +350,5 @@ mod visit;
     attributes(upsert, conflict_key, on_conflict, on_insert, diesel)
 )]
 pub fn derive_upsertable(input: TokenStream) -> TokenStream {
-    derive_upsertable_inner(input.into()).into()
-}
-
-fn derive_upsertable_inner(input: TokenStream2) -> TokenStream2 {
-    let input = match syn::parse2::<DeriveInput>(input) {
-        Ok(input) => input,
-        Err(err) => return err.into_compile_error(),
-    };
-    let cx = Ctxt::new();
-    let container = Container::from_ast(&cx, &input);
-    validate::check(&cx, &container);
-    match cx.finish() {
-        Ok(()) => expand::expand(&container),
-        Err(err) => fallback::expand(&container, &err),
-    }
+    derive::expand(input.into()).into()
 }

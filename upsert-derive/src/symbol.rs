@@ -18,7 +18,7 @@ pub(crate) struct Symbol {
 
 impl Symbol {
     /// All the ways to write it.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn forms(self) -> impl Iterator<Item = &'static str> {
         [self.form].into_iter().chain(self.other_form)
     }

@@ -573,7 +573,7 @@ fn time_part(bytes: &[u8]) -> KeyPart<'_> {
 }
 
 /// A name as a string literal, in the character set of the catalog.
-fn name_literal(name: &str) -> String {
+pub(crate) fn name_literal(name: &str) -> String {
     format!("CONVERT(X'{}' USING utf8)", hex(name))
 }
 

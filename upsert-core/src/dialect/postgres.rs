@@ -27,7 +27,7 @@ use crate::expression::Fragment;
 use crate::field::Rule;
 
 #[cfg(feature = "copy")]
-mod copy;
+pub(crate) mod copy;
 mod messages;
 
 impl Dialect for Pg {

@@ -309,7 +309,7 @@ fn groups_of_macro_fragments_become_parentheses() {
     // As `macro_rules!` hands over `$set:expr`.
     let fragment = |tokens: TokenStream| TokenTree::Group(Group::new(Delimiter::None, tokens));
     let (sum, one) = (fragment(quote!(a + b)), fragment(quote!(c)));
-    let expanded = crate::derive_upsertable_inner(quote! {
+    let expanded = crate::derive::expand(quote! {
         #[upsert(target = #one)]
         struct Product { #[on_conflict(set = #sum * 2)] id: i32 }
     });

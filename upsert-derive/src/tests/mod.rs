@@ -4,7 +4,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use syn::parse::Parser;
 use syn::{LitStr, Token};
 
-use crate::derive_upsertable_inner;
+use crate::derive;
 
 mod accepted;
 mod expansion;
@@ -13,7 +13,7 @@ mod random;
 mod symbols;
 
 fn expand(source: &str) -> TokenStream {
-    derive_upsertable_inner(source.parse().expect("the test's source is Rust"))
+    derive::expand(source.parse().expect("the test's source is Rust"))
 }
 
 /// The messages of `compile_error!`s in `tokens`.

@@ -64,21 +64,7 @@ impl Copier<Pg> for PgConnection {
         columns: usize,
         push: &dyn Fn(usize, &mut Vec<u8>) -> QueryResult<()>,
     ) -> QueryResult<usize> {
-        let columns = i16::try_from(columns).map_err(too_large)?.to_be_bytes();
-        let write = |server: &mut dyn Write| -> QueryResult<()> {
-            let mut data = Vec::with_capacity(2 * PIECE);
-            data.extend_from_slice(HEADER);
-            for row in 0..rows {
-                data.extend_from_slice(&columns);
-                push(row, &mut data)?;
-                if data.len() >= PIECE {
-                    server.write_all(&data).map_err(not_sent)?;
-                    data.clear();
-                }
-            }
-            data.extend_from_slice(&TRAILER);
-            server.write_all(&data).map_err(not_sent)
-        };
+        let write = |server: &mut dyn Write| write_rows(rows, columns, push, server);
         let failed = RefCell::new(None);
         let send = |server: &mut dyn Write| -> QueryResult<()> {
             let written = panic::catch_unwind(AssertUnwindSafe(|| write(server)));
@@ -108,6 +94,28 @@ impl Copier<Pg> for PgConnection {
     fn drop(&mut self) -> QueryResult<()> {
         self.batch_execute("TRUNCATE pg_temp.__upsert_copy; DROP TABLE pg_temp.__upsert_copy")
     }
+}
+
+/// Writes the rows of a COPY, with what stands before and behind them.
+pub(crate) fn write_rows(
+    rows: usize,
+    columns: usize,
+    push: &dyn Fn(usize, &mut Vec<u8>) -> QueryResult<()>,
+    server: &mut dyn Write,
+) -> QueryResult<()> {
+    let columns = i16::try_from(columns).map_err(too_large)?.to_be_bytes();
+    let mut data = Vec::with_capacity(2 * PIECE);
+    data.extend_from_slice(HEADER);
+    for row in 0..rows {
+        data.extend_from_slice(&columns);
+        push(row, &mut data)?;
+        if data.len() >= PIECE {
+            server.write_all(&data).map_err(not_sent)?;
+            data.clear();
+        }
+    }
+    data.extend_from_slice(&TRAILER);
+    server.write_all(&data).map_err(not_sent)
 }
 
 /// Is it the table that the database does not want? If its language is not English, it is
