@@ -662,7 +662,7 @@ on_every_database! {
         assert!(!verification.is_ok());
         assert_shown_hidden("a verification", &verification);
         assert!(catch_unwind(|| verification.assert_ok()).is_err());
-        assert_panics_hidden("`secrets` on conflict (code): 1 problem");
+        assert_panics_hidden("`secrets` on conflict (code): 2 problems");
     }
 }
 

@@ -212,7 +212,7 @@ macro_rules! isolation_tests {
             #[test]
             fn t29_large_values_that_are_not_written() {
                 let mut database = database();
-                let large = "x".repeat(1_000_000);
+                let large = "x".repeat(60_000);
                 let outcome = meanwhile(&database, INSERT, "COMMIT", |conn| {
                     wait(upsert([fruit(1, &large)]).do_nothing().outcome(conn))
                 });
