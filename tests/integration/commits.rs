@@ -213,6 +213,27 @@ macro_rules! commit_tests {
     };
 }
 
+/// The statement has committed itself before the rows are counted that it has kept.
+#[cfg(feature = "mysql")]
+#[test]
+fn a_count_that_is_lost_behind_a_statement_is_unknown() {
+    use crate::support::mysql::{Conn, TestDatabase};
+
+    let mut database = TestDatabase::new();
+    database.run(CREATE);
+    let proxy = Proxy::to(database.url());
+    let mut conn: Conn = connect(proxy.url());
+    proxy.cut(Cut::Before("@upsert_number = @upsert_kept"));
+    let call = upsert([Counter { id: 1, total: 5 }]).do_nothing();
+    let error = wait(call.execute(&mut conn)).unwrap_err();
+    assert_eq!(error.commit_outcome(), CommitOutcome::Unknown, "{error:?}");
+    let count: i64 = counters::table
+        .count()
+        .get_result(&mut database.conn)
+        .unwrap();
+    assert_eq!(count, 1);
+}
+
 /// The statement has had its answer; only the question about it has not.
 #[cfg(feature = "mysql")]
 #[test]

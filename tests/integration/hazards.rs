@@ -465,30 +465,6 @@ mod on_postgres_only {
         );
     }
 
-    /// PostgreSQL 15 does not take what a call keeps for something that it has read.
-    #[test]
-    fn a_row_that_is_kept_is_not_protected_from_others() {
-        let mut database = TestDatabase::new();
-        database.run(CREATE);
-        database.run("INSERT INTO items VALUES (1, 1), (2, 1)");
-        let (mut one, mut two) = (database.connect(), database.connect());
-        for conn in [&mut one, &mut two] {
-            conn.batch_execute("BEGIN ISOLATION LEVEL SERIALIZABLE")
-                .unwrap();
-        }
-        for (conn, kept, updated) in [(&mut one, 1, 2), (&mut two, 2, 1)] {
-            conn.batch_execute(&format!(
-                "INSERT INTO items VALUES ({kept}, 7) ON CONFLICT (id) DO NOTHING; \
-                 UPDATE items SET value = 8 WHERE id = {updated}"
-            ))
-            .unwrap();
-        }
-        for conn in [&mut one, &mut two] {
-            conn.batch_execute("COMMIT").unwrap();
-        }
-        assert_eq!(rows(&mut database.conn), [(1, 8), (2, 8)]);
-    }
-
     #[test]
     fn a_foreign_key_that_is_proposed_and_kept() {
         let mut database = TestDatabase::new();

@@ -6,7 +6,7 @@
 //!
 //! | scenario | reason |
 //! |---|---|
-//! | T30 `DO NOTHING` counts as a read under `SERIALIZABLE` | PostgreSQL 15 lets both commit; the crate does not promise it |
+//! | T30 `DO NOTHING` counts as a read under `SERIALIZABLE` | PostgreSQL 15.18 lets both commit, 15.20 does not; the crate promises nothing |
 //! | T31 `DO SELECT` | no released PostgreSQL has it |
 
 use std::sync::Barrier;

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use diesel::prelude::*;
 use proptest::prelude::*;
-use upsert_core::{Error, FailedRow, OnError};
+use upsert_core::{Duplicates, Error, FailedRow, OnError};
 
 use crate::api::{Upsertable, stream, upsert, upsert_stream, wait};
-use crate::support::on_every_database;
+use crate::support::{System, on_every_database};
 
 diesel::table! {
     accounts (id) {
@@ -278,6 +278,40 @@ on_every_database! {
     }
 
     #[test]
+    fn a_policy_that_chooses_rows_is_refused(database) {
+        database.run(CREATE);
+        let conn = &mut database.conn;
+        for policy in [Duplicates::KeepFirst, Duplicates::KeepLast] {
+            let mut failed = Vec::new();
+            let call = upsert([account(1, 1), account(1, -1)]).on_duplicate(policy);
+            let call = call.on_error(OnError::Skip(&mut failed));
+            assert_eq!(
+                wait(call.execute(conn)).unwrap_err().to_string(),
+                "upsert into `accounts`: `on_error(OnError::Skip(..))` cannot leave out the row \
+                 that the duplicate policy has chosen: write `Duplicates::InOrder`, or \
+                 `OnError::Name`"
+            );
+            assert_eq!(rows(conn), []);
+        }
+    }
+
+    #[test]
+    fn all_rows_may_be_too_long(database) {
+        if system::SYSTEM == System::Sqlite {
+            // It has no length.
+            return;
+        }
+        database.run(CREATE);
+        let conn = &mut database.conn;
+        let mut failed = Vec::new();
+        let long = |id| Account { owner: format!("{id:021}"), ..account(id, 1) };
+        let call = upsert((0..30).map(long)).on_error(OnError::Skip(&mut failed));
+        assert_eq!(wait(call.execute(conn)).unwrap(), 0);
+        assert_eq!(failed.len(), 30);
+        assert_eq!(rows(conn), []);
+    }
+
+    #[test]
     fn an_error_of_no_row_ends_the_call(database) {
         let conn = &mut database.conn;
         let mut failed = Vec::new();
@@ -324,5 +358,41 @@ on_every_database! {
             let before = BTreeMap::from([(100, ("owner 100".to_owned(), 100))]);
             prop_assert_eq!(found, one_by_one(before, &rows, adds));
         });
+    }
+}
+
+/// A row that ends the whole transaction leaves none to go on in.
+#[test]
+fn a_row_that_ends_the_transaction_leaves_nothing() {
+    use diesel::connection::SimpleConnection;
+
+    use crate::support::sqlite::TestDatabase;
+
+    let mut database = TestDatabase::new();
+    database.run(CREATE);
+    database.run(
+        "CREATE TRIGGER ends BEFORE INSERT ON accounts WHEN NEW.id = 3 \
+         BEGIN SELECT RAISE(ROLLBACK, 'no three'); END",
+    );
+    let mut other = database.connect();
+    let mut count = move || -> i64 { accounts::table.count().get_result(&mut other).unwrap() };
+    for chunk_size in [1, 3, 100] {
+        let mut failed = Vec::new();
+        for policy in [OnError::Name, OnError::Skip(&mut failed)] {
+            let call = upsert(accounts(8, &[]))
+                .chunk_size(chunk_size)
+                .on_error(policy);
+            assert!(wait(call.execute(&mut database.conn)).is_err());
+            assert_eq!(count(), 0);
+        }
+        let mut failed = Vec::new();
+        let mut conn = database.connect();
+        let result = conn.transaction(|conn| {
+            conn.batch_execute("INSERT INTO accounts VALUES (99, 'the caller', 1)")?;
+            let call = upsert(accounts(8, &[])).chunk_size(chunk_size);
+            wait(call.on_error(OnError::Skip(&mut failed)).execute(conn))
+        });
+        assert!(result.is_err());
+        assert_eq!(count(), 0);
     }
 }

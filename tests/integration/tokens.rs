@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use upsert_core::Error;
 
 use crate::api::{Upsertable, stream, upsert, upsert_stream, wait};
-use crate::support::on_every_database;
+use crate::support::{System, on_every_database};
 
 diesel::table! {
     counters (id) {
@@ -154,6 +154,27 @@ on_every_database! {
             "upsert into `counters`: `idempotency_token(..)` is not for `outcome` and \
              `returning`: `execute` the call, or leave it out"
         );
+    }
+
+    #[test]
+    fn a_table_that_does_not_tell_tokens_apart(database) {
+        database.run(CREATE);
+        let conn = &mut database.conn;
+        conn.batch_execute("CREATE TABLE upsert_tokens (token VARCHAR(255) NOT NULL)").unwrap();
+        let error = wait(upsert(counters(1)).idempotency_token("feed").execute(conn)).unwrap_err();
+        assert!(matches!(error, Error::Token { .. }), "{error:?}");
+        assert!(totals(conn).is_empty());
+        if system::SYSTEM == System::Sqlite || system::SYSTEM.is_postgres() {
+            return;
+        }
+        conn.batch_execute("ALTER TABLE upsert_tokens ADD PRIMARY KEY (token)").unwrap();
+        wait(upsert(counters(1)).idempotency_token("feed").execute(conn)).unwrap();
+        for token in ["Feed", "feed "] {
+            let error = wait(upsert(counters(1)).idempotency_token(token).execute(conn));
+            assert!(matches!(error, Err(Error::Token { .. })), "{error:?}");
+        }
+        assert_eq!(wait(upsert(counters(1)).idempotency_token("feed").execute(conn)).unwrap(), 0);
+        assert_eq!(totals(conn), [1; 5]);
     }
 
     #[test]

@@ -116,6 +116,9 @@ on_every_database! {
         database.run(CREATE);
         database.run("CREATE UNIQUE INDEX by_price ON products (price)");
         let found = wait(ByName::verify(&mut database.conn)).unwrap();
+        let quote = if system::SYSTEM.is_postgres() { '"' } else { '`' };
+        let create = "CREATE UNIQUE INDEX `products_name_key` ON `products` (`name`)";
+        let create = create.replace('`', &quote.to_string());
         let key = match system::SYSTEM {
             System::Sqlite => "PRIMARY KEY",
             #[cfg(feature = "postgres")]
@@ -128,11 +131,11 @@ on_every_database! {
             &format!(
                 "there is no unique index on the conflict target: mark the fields of one that \
                  there is, `{key}` on (sku), `by_price` on (price), with `#[conflict_key]`, or \
-                 create one, `CREATE UNIQUE INDEX products_name_key ON products (name)`"
+                 create one, `{create}`"
             ),
         );
         // It is what it takes.
-        database.run("CREATE UNIQUE INDEX products_name_key ON products (name)");
+        database.run(&create);
         let found = wait(ByName::verify(&mut database.conn)).unwrap();
         found.assert_ok();
         assert_eq!(found.index.as_deref(), Some("products_name_key"));
@@ -307,6 +310,25 @@ mod targets {
     target_tests!(postgres);
 }
 
+mod on_sqlite_only {
+    use super::*;
+    use crate::support::sqlite::TestDatabase;
+
+    #[test]
+    fn a_number_of_a_composite_key_is_required() {
+        let mut database = TestDatabase::new();
+        database.run(
+            "CREATE TABLE products (sku VARCHAR(20) NOT NULL UNIQUE, name VARCHAR(20) NOT NULL, \
+             price INTEGER, shop INTEGER NOT NULL, PRIMARY KEY (shop, sku))",
+        );
+        let found = wait(Product::verify(&mut database.conn)).unwrap();
+        assert!(
+            matches!(&*found.problems, [Finding::RequiredColumn(shop)] if shop == "shop"),
+            "{found}"
+        );
+    }
+}
+
 #[cfg(feature = "postgres")]
 mod on_postgres_only {
     use super::*;
@@ -364,6 +386,54 @@ mod on_postgres_only {
             "the unique index `one_name` on (name) is invalid, as it could not be built: drop it, \
              and create it again",
         );
+    }
+
+    #[test]
+    fn several_indexes_that_decide() {
+        let mut database = TestDatabase::new();
+        database.run(CREATE);
+        database.run("CREATE UNIQUE INDEX again ON products (sku)");
+        let found = wait(Product::verify(&mut database.conn)).unwrap();
+        found.assert_ok();
+        assert!(found.notes.is_empty() && found.index.is_some(), "{found}");
+        database.run(
+            "ALTER TABLE products DROP CONSTRAINT products_pkey; \
+             ALTER TABLE products ADD CONSTRAINT products_pkey PRIMARY KEY (sku) DEFERRABLE",
+        );
+        let found = wait(Product::verify(&mut database.conn)).unwrap();
+        assert_problem(
+            &found,
+            "the unique index `products_pkey` on (sku) is of a DEFERRABLE constraint, which cannot \
+             be a conflict target: make it NOT DEFERRABLE",
+        );
+    }
+
+    #[test]
+    fn rights_to_read_no_more_than_the_key() {
+        #[derive(Debug, Upsertable)]
+        #[diesel(table_name = products)]
+        #[upsert(do_nothing)]
+        struct New {
+            #[conflict_key]
+            sku: String,
+            name: String,
+        }
+        let mut database = TestDatabase::new();
+        database.run(CREATE);
+        let role = format!(
+            "inserter_{}",
+            crate::support::postgres::connection_id(&mut database.conn)
+        );
+        database.run(&format!("CREATE ROLE {role}"));
+        database.run(&format!(
+            "DO $$ BEGIN EXECUTE format('GRANT USAGE ON SCHEMA %I TO {role}', current_schema()); \
+             END $$; GRANT INSERT, SELECT (sku) ON products TO {role}; SET ROLE {role}"
+        ));
+        let found = wait(New::verify(&mut database.conn));
+        database.run(&format!(
+            "RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}"
+        ));
+        found.unwrap().assert_ok();
     }
 
     #[test]
@@ -439,6 +509,31 @@ mod on_mysql_only {
             &found,
             "MyISAM has no transactions, so what a failed call has written stays: `ALTER TABLE .. \
              ENGINE = InnoDB`",
+        );
+    }
+
+    #[test]
+    fn a_temporary_table() {
+        let mut database = TestDatabase::new();
+        database.run(&CREATE.replace("CREATE TABLE", "CREATE TEMPORARY TABLE"));
+        let found = wait(Product::verify(&mut database.conn)).unwrap();
+        found.assert_ok();
+        assert!(matches!(&*found.notes, [Finding::NotInCatalog]), "{found}");
+    }
+
+    /// The statement fails for the column, and would for the index.
+    #[test]
+    fn two_problems_at_once() {
+        let mut database = TestDatabase::new();
+        database.run(CREATE);
+        database.run("ALTER TABLE products ADD stock INTEGER NOT NULL");
+        let found = wait(ByName::verify(&mut database.conn)).unwrap();
+        assert!(
+            matches!(
+                &*found.problems,
+                [Finding::RequiredColumn(_), Finding::NoUniqueIndex { .. }]
+            ),
+            "{found}"
         );
     }
 

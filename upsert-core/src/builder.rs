@@ -82,6 +82,8 @@ pub(crate) struct Options<'f> {
     pub(crate) retry: Option<Retry>,
     pub(crate) on_error: OnError<'f>,
     pub(crate) token: Option<String>,
+    /// Were rows of the same input written, by an earlier batch of a stream?
+    pub(crate) has_written: bool,
     pub(crate) progress: Reporter<'f>,
 }
 
@@ -133,6 +135,7 @@ impl Options<'_> {
                 OnError::Abort
             },
             token: None,
+            has_written: false,
             progress: Reporter::default(),
         }
     }
@@ -344,17 +347,23 @@ where
 
     /// Applies the call once, however often it is sent with the same `token`: a text of the
     /// caller's for what the call is about, of 1 to 255 bytes without NUL, such as
-    /// `"feed 2026-11-22T03:00"`.
+    /// `"products of feed 2026-11-22T03:00"`.
+    ///
+    /// **A token is for one call.** Another model, another part of the rows takes another token:
+    /// with one that was used, nothing is written, and the call returns 0.
     ///
     /// The call's transaction writes the token into a table of its own, which the application
-    /// creates:
+    /// creates, on PostgreSQL and SQLite by the first of these statements, on MySQL and MariaDB
+    /// by the second, as their texts hold letters equal that are different:
     ///
     /// ```sql
-    /// CREATE TABLE upsert_tokens (token VARCHAR(255) NOT NULL PRIMARY KEY);   -- VARBINARY(255) on MySQL and MariaDB
-    /// INSERT INTO upsert_tokens (token) VALUES ('feed 2026-11-22T03:00');
-    /// ```
+    /// CREATE TABLE upsert_tokens (token VARCHAR(255) NOT NULL PRIMARY KEY);
+    /// CREATE TABLE upsert_tokens (token VARBINARY(255) NOT NULL PRIMARY KEY);
     ///
-    /// If the token is there, nothing is written, and the call returns 0. So a call whose
+    /// INSERT INTO upsert_tokens (token) VALUES ('products of feed 2026-11-22T03:00')
+    ///   ON CONFLICT (token) DO NOTHING;
+    /// ```
+    /// So a call whose
     /// COMMIT got no answer, [`Error::CommitUnknown`], can be sent again, also where it adds
     /// to what is there. The table may have other columns with defaults, the time for
     /// example, by which old tokens are deleted.

@@ -119,6 +119,15 @@ pub trait Dialect: Backend<QueryBuilder: Default> + Default + 'static {
     /// How a transaction begins that writes.
     const BEGIN: &'static str = BEGIN;
 
+    /// The question for how many rows have exactly this
+    /// [idempotency token](crate::Upsert::idempotency_token), where a unique index may hold
+    /// others equal.
+    #[must_use]
+    fn holds_token(token: &str) -> Option<Question<'static, Self>> {
+        let _ = token;
+        None
+    }
+
     /// Does the database run in the process, so that there is no connection to lose?
     const IS_EMBEDDED: bool = false;
 

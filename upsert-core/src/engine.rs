@@ -10,11 +10,12 @@ use diesel::result::{Error as DieselError, QueryResult};
 use crate::batch::{Element, ErasedBatch};
 use crate::builder::{Duplicates, Options, Strategy};
 use crate::chunk::{Limits, is_round};
-use crate::dialect::{ConflictClause, Dialect, Encoded, Fault, Inspection, TargetLookup};
+use crate::dialect::{ConflictClause, Dialect, Encoded, Fault, Inspection, Question, TargetLookup};
 use crate::error::{Error, Place, Result, refuse};
 use crate::field::{Rule, Supplied};
 use crate::key::{Keys, Trust};
 use crate::model::{Clause, Model};
+use crate::on_error::OnError;
 use crate::plan::{Conflict, Input, Plan, Repeated};
 use crate::retry::Attempts;
 use crate::session::Session;
@@ -35,7 +36,9 @@ mod verify;
 
 use self::failures::Failures;
 use self::token::use_token;
-use self::transaction::{Begun, begin, classified, contended, end, next_attempt, of_autocommit};
+use self::transaction::{
+    Begun, Failure, begin, classified, contended, end, next_attempt, of_autocommit,
+};
 
 pub(crate) use self::explain::explain;
 pub(crate) use self::partition::partition;
@@ -139,6 +142,13 @@ where
         };
         call.prepare_clauses()
             .map_err(|source| call.refused(source))?;
+        let chooses = !matches!(options.duplicates, Duplicates::InOrder | Duplicates::Reject);
+        if chooses && matches!(options.on_error, OnError::Skip(_)) {
+            return Err(call.refused(refuse(
+                "`on_error(OnError::Skip(..))` cannot leave out the row that the duplicate policy \
+                 has chosen: write `Duplicates::InOrder`, or `OnError::Name`",
+            )));
+        }
         if options.duplicates != Duplicates::InOrder {
             model
                 .check_compares()
@@ -594,7 +604,7 @@ where
         let is_alone = are_one_statement(chunks) && !halve && options.token.is_none();
         let is_alone = is_alone && !options.on_error.names_rows();
         let begun = begin(session, is_alone).await?;
-        let mut failures = Failures::new(&options.on_error);
+        let mut failures = Failures::new(&options.on_error, options.has_written);
         let written = self.send_all(session, plan, chunks, halve, &mut failures, options);
         let written = written.await;
         let written = end(session, self.model, begun, written).await;
@@ -604,7 +614,7 @@ where
             }
             stop => stop,
         })?;
-        failures.hand_over(&mut options.on_error);
+        options.has_written |= failures.hand_over(&mut options.on_error);
         Ok(written + plan.unsent)
     }
 
@@ -623,7 +633,7 @@ where
         S: Session<Backend = DB>,
     {
         if let Some(token) = &options.token {
-            use_token(session, token).await?;
+            use_token(session, self.model, token).await?;
         }
         // Some databases count the rows that they leave as they are. A statement that is
         // rolled back has counted too.
@@ -647,7 +657,15 @@ where
         if !subtracts {
             return Ok(written);
         }
-        Ok(written.saturating_sub(self.kept(session).await?))
+        match self.kept(session).await {
+            Ok(kept) => Ok(written.saturating_sub(kept)),
+            // The statement has committed itself.
+            Err(Stop::Failed(Error::Connection(source))) if !session.is_in_transaction()? => {
+                let place = self.place(&self.selected);
+                Err(Stop::Failed(Error::CommitUnknown { place, source }))
+            }
+            Err(stop) => Err(stop),
+        }
     }
 
     /// How many rows were left as they are since they are counted.
@@ -767,7 +785,7 @@ where
             match end(session, self.model, Begun::Savepoint, sent).await {
                 Ok(sent) => {
                     written += sent;
-                    failures.succeeded(rows.len());
+                    failures.succeeded();
                 }
                 Err(Stop::Row { error, .. }) if !failures.are_wanted() => {
                     return Err(Stop::Failed(error));
@@ -915,10 +933,7 @@ where
             Ok(value) => return Ok(value),
             Err(source) => source,
         };
-        let fault = match DB::fault(&source) {
-            Fault::Other => asked(session).await,
-            fault => fault,
-        };
+        let fault = fault_of(session, &source).await;
         Err(self.stop(fault, source, rows))
     }
 
@@ -941,13 +956,30 @@ where
     }
 }
 
-/// What the last statement's error means, where its text does not tell.
+/// What the last statement's error means.
 ///
-/// It is asked before anything else is sent, a rollback too.
-async fn asked<S: Session>(session: &mut S) -> Fault {
-    let Some(question) = S::Backend::last_error() else {
-        return Fault::Other;
-    };
+/// Where its text does not tell for certain, the database is asked, before anything else is
+/// sent, a rollback too: whoever answers is not lost, whatever a message says that a trigger has
+/// made.
+fn fault_of<'s, S: Session>(
+    session: &'s mut S,
+    source: &DieselError,
+) -> impl Future<Output = Fault> + use<'s, S> {
+    let fault = S::Backend::fault(source);
+    let is_answer = matches!(source, DieselError::DatabaseError(_, _));
+    let question = matches!(fault, Fault::Other | Fault::ConnectionLost)
+        .then(S::Backend::last_error)
+        .flatten()
+        .filter(|_| is_answer);
+    async move {
+        match question {
+            Some(question) => asked(session, question).await,
+            None => fault,
+        }
+    }
+}
+
+async fn asked<S: Session>(session: &mut S, question: Question<'_, S::Backend>) -> Fault {
     match session.ask(question).await {
         Ok(number) => S::Backend::fault_of(number),
         Err(error) => match S::Backend::fault(&error) {
@@ -1147,6 +1179,19 @@ enum Stop {
     /// The token of the call was used before, so that the call is applied already.
     Applied,
     Failed(Error),
+}
+
+impl Failure for Stop {
+    fn into_final(self) -> Self {
+        match self {
+            Self::Row { error, .. } => Self::Failed(error),
+            Self::Failed(_) | Self::Applied => self,
+            // Whatever was to be tried otherwise has no transaction any more.
+            Self::Repeats | Self::OneByOne | Self::Vanished(_) | Self::Forgotten | Self::NoCopy => {
+                Self::Failed(Error::Connection(DieselError::BrokenTransactionManager))
+            }
+        }
+    }
 }
 
 impl From<DieselError> for Stop {

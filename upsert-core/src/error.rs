@@ -251,7 +251,7 @@ pub(crate) const CONSTRAINT: &str = "constraint ";
 
 impl Place {
     /// A name for an index that is missing, as PostgreSQL would make it.
-    fn index_name(&self) -> String {
+    pub(crate) fn index_name(&self) -> String {
         let table = self.table.rsplit('.').next().unwrap_or(&self.table);
         let name = format!("{table}_{}_key", self.target.join("_"));
         // An expression has more than a name can have.
@@ -375,7 +375,7 @@ impl Place {
     }
 
     /// The predicate as it stands behind a target.
-    fn where_predicate(&self) -> String {
+    pub(crate) fn where_predicate(&self) -> String {
         match &self.predicate {
             Some(predicate) => format!(" WHERE {predicate}"),
             None => String::new(),

@@ -210,7 +210,8 @@ pub fn retry(data: &[u8]) {
         elapsed = elapsed.saturating_add(source.duration());
         let random = u64::from_le_bytes(source.array());
         let Some(delay) = retry.delay(made, elapsed, random) else {
-            assert!(made >= attempts.max(1) || elapsed >= time_limit);
+            let latest = elapsed.saturating_add(max_delay);
+            assert!(made >= attempts.max(1) || latest >= time_limit);
             return;
         };
         assert!(made < attempts.max(1) && elapsed < time_limit);

@@ -9,7 +9,9 @@ use crate::error::FailedRow;
 /// takes it.
 ///
 /// An error that no row is to blame for ends the call under every policy: a lost connection,
-/// a deadlock, a missing table or right.
+/// a deadlock, a missing table or right. One that need not be about a row, as of a trigger or
+/// in a language that is not known, counts as a row's if it is the only row, or if others are
+/// written; where all rows fail by such errors, or the first 16, the call does.
 #[derive(Default)]
 #[non_exhaustive]
 pub enum OnError<'f> {
@@ -21,6 +23,11 @@ pub enum OnError<'f> {
     Name,
     /// The rows that cannot be written are left out, as if they were not in the input, and
     /// added here in its order. The others are written, all or none.
+    ///
+    /// Of two rows of the call that clash in a unique index which is not the conflict target's,
+    /// the one that is sent first is written: rows are sent sorted by their conflict key. What
+    /// fails at COMMIT, a deferred constraint, ends the call. With `Duplicates::KeepFirst` and
+    /// `KeepLast` the call is refused.
     ///
     /// ```
     /// # include!("doctest_setup.rs");

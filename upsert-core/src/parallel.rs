@@ -24,7 +24,7 @@ pub struct Partition {
     /// The positions of its rows in the input.
     pub rows: Vec<usize>,
     /// How many of them were inserted or updated. After an error none of them is in the
-    /// table.
+    /// table, but for [`Error::CommitUnknown`].
     pub result: Result<usize>,
 }
 

@@ -59,7 +59,7 @@ impl Retry {
         self
     }
 
-    /// Begins no attempt when the call has taken so long.
+    /// Begins no attempt after the call has taken so long.
     #[must_use]
     pub const fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;
@@ -69,15 +69,14 @@ impl Retry {
     /// How long to wait after `made` attempts that took `elapsed` in all; `None` to give
     /// up. `random` is any number.
     pub(crate) fn delay(&self, made: u32, elapsed: Duration, random: u64) -> Option<Duration> {
-        if made >= self.attempts || elapsed >= self.time_limit {
+        if made >= self.attempts {
             return None;
         }
         let doubled = 2_u32.saturating_pow(made.saturating_sub(1));
         let most = self.first_delay.saturating_mul(doubled).min(self.max_delay);
         let nanos = u64::try_from(most.as_nanos()).unwrap_or(u64::MAX);
-        Some(Duration::from_nanos(
-            random % nanos.saturating_add(1).max(1),
-        ))
+        let delay = Duration::from_nanos(random % nanos.saturating_add(1).max(1));
+        (elapsed.saturating_add(delay) < self.time_limit).then_some(delay)
     }
 }
 
@@ -159,9 +158,13 @@ mod tests {
             match retry.delay(made, elapsed, random) {
                 Some(delay) => {
                     prop_assert!(delay <= largest);
-                    prop_assert!(made < attempts.max(1) && elapsed < Duration::from_secs(60));
+                    prop_assert!(made < attempts.max(1));
+                    prop_assert!(elapsed + delay < Duration::from_secs(60));
                 }
-                None => prop_assert!(made >= attempts.max(1) || elapsed >= Duration::from_secs(60)),
+                None => prop_assert!(
+                    made >= attempts.max(1)
+                        || elapsed.saturating_add(largest) >= Duration::from_secs(60)
+                ),
             }
         }
     }

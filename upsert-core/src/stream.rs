@@ -172,7 +172,7 @@ impl<'f, I, R: Upsertable, O, M> UpsertStream<'f, I, R, O, M> {
 
     /// Runs a transaction again after a [`Contention`](crate::Contention).
     ///
-    /// The same as [`Upsert::retry`](crate::Upsert::retry), for the rows that are in memory:
+    /// The same as [`Upsert::retry`](crate::Upsert::retry), for the rows that are in memory.
     ///
     /// # Errors
     ///

@@ -1,12 +1,13 @@
 //! Calls that are applied once, however often they are sent.
 
+use std::marker::PhantomData;
+
 use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::result::QueryResult;
 
-use crate::dialect::Dialect;
-
-/// The table that holds the tokens.
-const TABLE: &str = "upsert_tokens";
+use crate::dialect::{ConflictClause, Dialect};
+use crate::expression::Fragment;
+use crate::sql::sql_of;
 
 /// The longest token, in bytes: what the column of the documentation holds.
 pub(crate) const MAX_TOKEN: usize = 255;
@@ -14,22 +15,55 @@ pub(crate) const MAX_TOKEN: usize = 255;
 /// The statement that writes the token of a call:
 ///
 /// ```sql
-/// INSERT INTO "upsert_tokens" ("token") VALUES ('import 2026-11-22')
+/// INSERT INTO "upsert_tokens" ("token") VALUES ('products of feed 7') ON CONFLICT ("token") DO NOTHING
 /// ```
 ///
-/// It is not kept prepared, as no other has its text.
-pub(crate) struct InsertToken<'t>(pub(crate) &'t str);
+/// On a database that counts rows that it keeps there is no such clause, and the row that is
+/// there is an error. The statement is not kept prepared, as no other has its text.
+pub(crate) struct InsertToken<'t, DB> {
+    token: &'t str,
+    /// The table's name as SQL.
+    pub(crate) table: String,
+    database: PhantomData<fn() -> DB>,
+}
 
-impl<DB: Dialect> QueryFragment<DB> for InsertToken<'_> {
+impl<'t, DB: Dialect> InsertToken<'t, DB> {
+    /// The columns of the table that are written.
+    pub(crate) const COLUMNS: &'static [&'static str] = &["token"];
+
+    pub(crate) fn of(token: &'t str) -> QueryResult<Self> {
+        let table: Fragment<'_, DB> = Box::new(Name("upsert_tokens"));
+        Ok(Self {
+            token,
+            table: sql_of(&*table)?,
+            database: PhantomData,
+        })
+    }
+}
+
+/// A name, quoted.
+struct Name(&'static str);
+
+impl<DB: Dialect> QueryFragment<DB> for Name {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        out.push_identifier(self.0)
+    }
+}
+
+impl<DB: Dialect> QueryFragment<DB> for InsertToken<'_, DB> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         out.unsafe_to_cache_prepared();
         out.push_sql("INSERT INTO ");
-        out.push_identifier(TABLE)?;
+        out.push_sql(&self.table);
         out.push_sql(" (");
         out.push_identifier("token")?;
         out.push_sql(") VALUES (");
-        DB::push_text(self.0, &mut out);
+        DB::push_text(self.token, &mut out);
         out.push_sql(")");
-        Ok(())
+        if DB::COUNTS_KEPT_ROWS {
+            return Ok(());
+        }
+        let conflict: ConflictClause<'b, DB> = ConflictClause::keeping(&self.table, Self::COLUMNS);
+        DB::push_conflict_clause(&conflict, &mut out)
     }
 }

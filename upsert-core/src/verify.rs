@@ -11,9 +11,10 @@ use crate::error::Place;
 ///
 /// ```text
 /// `products` on conflict (sku): 1 problem
-///   problem: there is no unique index on (sku): create one, `CREATE UNIQUE INDEX "products_sku_key" ON "products" ("sku")`, or mark the fields of another with `#[conflict_key]`: `products_pkey` on (id)
-///   note: the unique index `products_name_key` on (name) is not the conflict target's: a row that has the values of another row in it makes its call fail
+///   problem: there is no unique index on the conflict target: mark the fields of one that there is, `products_pkey` on (id), with `#[conflict_key]`, or create one, `CREATE UNIQUE INDEX "products_sku_key" ON "products" ("sku")`
 /// ```
+///
+/// The types of columns are not compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Verification {
@@ -146,6 +147,9 @@ pub enum Finding {
     /// SQLite: a constraint of the table says `ON CONFLICT` and this, which holds for a row that
     /// has the values of another row in it.
     DeclaredConflict(String),
+    /// The catalog does not have the table, as it is a temporary one or of another database, but
+    /// the database takes the statement.
+    NotInCatalog,
     /// It is a view, of whose indexes the catalog says nothing.
     IsView,
 }
@@ -221,6 +225,10 @@ impl fmt::Display for Finding {
                     "IGNORE" => "is not written",
                     _ => "ends the call, and rows before it may stay",
                 },
+            ),
+            Self::NotInCatalog => f.write_str(
+                "the catalog does not have the table, a temporary one perhaps: only the statement \
+                 was looked at, and no index",
             ),
             Self::IsView => f.write_str("it is a view, of whose indexes the catalog says nothing"),
         }

@@ -1,5 +1,8 @@
 //! What a database's catalog says of a table.
 
+use diesel::query_builder::AstPass;
+use diesel::result::QueryResult;
+
 use super::Outcomes;
 use crate::expression::Fragment;
 
@@ -16,12 +19,32 @@ pub trait Catalog: Outcomes {
     /// What stands before a statement that is not to be run, but looked at.
     const EXPLAIN: &'static str = "EXPLAIN ";
 
-    /// What stands before the name of the unique index in the answer to it; `None` where the
-    /// answer does not have it.
+    /// What stands before the names of the unique indexes in the answer to it, between commas;
+    /// `None` where the answer does not have them.
     const ARBITER: Option<&'static str> = None;
 
     /// Does the statement itself fail if no unique index is on the target?
     const NEEDS_INDEX: bool = true;
+
+    /// Writes a query for no row, with columns of the types that `columns` of `table` have; by
+    /// default from the table, which takes the right to read it.
+    fn push_no_rows(
+        table: &str,
+        columns: &[&str],
+        out: &mut AstPass<'_, '_, Self>,
+    ) -> QueryResult<()> {
+        out.push_sql("SELECT ");
+        for (i, column) in columns.iter().enumerate() {
+            if i > 0 {
+                out.push_sql(", ");
+            }
+            out.push_identifier(column)?;
+        }
+        out.push_sql(" FROM ");
+        out.push_sql(table);
+        out.push_sql(" WHERE 1 = 0");
+        Ok(())
+    }
 
     /// The query for what is to be said of the table `table`, a name as SQL, in rows of two
     /// texts: [`Fact`]'s names and values. It has at least one row where there is the table.

@@ -42,6 +42,19 @@ impl<DB> ConflictClause<'_, DB> {
 }
 
 impl<'b, DB> ConflictClause<'b, DB> {
+    /// The clause that leaves rows as they are which have the same values in `columns`.
+    pub(crate) const fn keeping(table: &'b str, columns: &'b [&'static str]) -> Self {
+        Self {
+            table,
+            target: TargetClause::Columns(columns),
+            predicate: None,
+            assignments: Vec::new(),
+            conditions: Vec::new(),
+            skip_unchanged: false,
+            reports: false,
+        }
+    }
+
     /// The assignments that tell whether a row changes.
     pub fn compared(&self) -> impl Iterator<Item = &Assignment<'b, DB>> {
         let assignments = self.assignments.iter();

@@ -28,7 +28,7 @@ mod clause;
 /// says.
 fn is_lost(message: &str) -> bool {
     message.starts_with("Lost connection to ")
-        || message.ends_with("erver has gone away")
+        || matches!(message, "MySQL server has gone away" | "Server has gone away")
         || message.starts_with("Input/output error: ")
         || message.starts_with("Driver error: ")
         // A node of Galera without the others answers nothing else, to a ROLLBACK either.
@@ -233,6 +233,14 @@ impl Dialect for Mysql {
             | 1452 | 1690 | 3140 | 3819 | 4025 => Fault::Row,
             _ => Fault::Other,
         }
+    }
+
+    fn holds_token(token: &str) -> Option<Question<'static, Self>> {
+        Some(number(&format!(
+            "SET @upsert_number = (SELECT COUNT(*) FROM upsert_tokens \
+             WHERE CAST(token AS BINARY) = X'{}' FOR UPDATE)",
+            hex(token)
+        )))
     }
 
     const CREATE_TOKENS: &'static str =

@@ -138,7 +138,7 @@ impl Dialect for Pg {
             || message.starts_with("terminating connection")
             || messages::OF_PGBOUNCER.contains(&message)
             // CockroachDB's 40003.
-            || message.contains("result is ambiguous")
+            || message.starts_with("result is ambiguous")
         {
             Fault::ConnectionLost
         } else if says(messages::LOCK_TIMEOUT) {
@@ -151,9 +151,11 @@ impl Dialect for Pg {
             || says(messages::CANCELED)
             // The parser points at what is wrong with a statement.
             || info.statement_position().is_some()
-            || NOT_ROW.iter().any(|text| message.contains(text))
+            || NOT_ROW.iter().any(|text| message.starts_with(text))
         {
             Fault::NotRow
+        } else if ROW.iter().any(|text| message.starts_with(text)) {
+            Fault::Row
         } else {
             Fault::Other
         }
@@ -393,6 +395,23 @@ impl Catalog for Pg {
     const EXPLAIN: &'static str = "EXPLAIN (COSTS OFF) ";
     const ARBITER: Option<&'static str> = Some("Conflict Arbiter Indexes: ");
 
+    /// The type of its rows says what its columns are, and may be used without rights.
+    fn push_no_rows(
+        table: &str,
+        columns: &[&str],
+        out: &mut AstPass<'_, '_, Self>,
+    ) -> QueryResult<()> {
+        out.push_sql("SELECT ");
+        for (i, column) in columns.iter().enumerate() {
+            out.push_sql(if i > 0 { ", (NULL::" } else { "(NULL::" });
+            out.push_sql(table);
+            out.push_sql(").");
+            out.push_identifier(column)?;
+        }
+        out.push_sql(" WHERE FALSE");
+        Ok(())
+    }
+
     fn facts(table: &str) -> Fragment<'_, Self> {
         Box::new(OfTable {
             table,
@@ -531,20 +550,33 @@ impl QueryFragment<Pg> for LookUpKey<'_> {
     }
 }
 
-/// Parts of messages of errors for which no row is to blame, in English.
+/// What the messages of errors begin with for which no row is to blame, in English.
 const NOT_ROW: &[&str] = &[
-    "permission denied",
-    "row-level security policy",
+    "permission denied for ",
     "current transaction is aborted",
     "cached plan must not change result type",
     "could not extend file",
-    "could not write",
-    "No space left on device",
+    "could not write ",
     "out of shared memory",
     "out of memory",
     "remaining connection slots",
+    "prepared statement ",
     "unnamed prepared statement",
-    "prepared statement",
+];
+
+/// What the messages of errors begin with for which a row's values are to blame, in English;
+/// those of constraints have a kind of their own.
+const ROW: &[&str] = &[
+    "value too long for type ",
+    "numeric field overflow",
+    "invalid input ",
+    "invalid byte sequence for encoding ",
+    "smallint out of range",
+    "integer out of range",
+    "bigint out of range",
+    "index row ",
+    "row is too big",
+    "new row violates row-level security policy",
 ];
 
 /// Selects a row for each reason why the database may hold keys equal that have

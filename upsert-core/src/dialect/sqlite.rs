@@ -432,13 +432,18 @@ impl Catalog for Sqlite {
     fn columns(table: &str) -> Fragment<'_, Self> {
         of_table(table, |schema, table, out| {
             out.push_sql(
-                "SELECT name, CASE WHEN \"notnull\" OR pk AND upper(type) = 'INTEGER' THEN 'no' \
-                 ELSE 'yes' END, CASE WHEN dflt_value IS NOT NULL \
-                 OR pk AND upper(type) = 'INTEGER' THEN 'yes' ELSE 'no' END, \
-                 CASE WHEN hidden IN (2, 3) THEN 'yes' ELSE 'no' END FROM pragma_table_xinfo(",
+                "SELECT c.name, CASE WHEN c.\"notnull\" OR is_rowid AND c.pk THEN 'no' ELSE 'yes' END, \
+                 CASE WHEN c.dflt_value IS NOT NULL OR is_rowid AND c.pk THEN 'yes' ELSE 'no' END, \
+                 CASE WHEN c.hidden IN (2, 3) THEN 'yes' ELSE 'no' END FROM (SELECT \
+                 count(*) = 1 AND min(upper(p.type)) = 'INTEGER' AND NOT EXISTS (\
+                 SELECT 1 FROM pragma_index_list(",
             );
             push_of(table, schema, out)?;
-            out.push_sql(") ORDER BY cid");
+            out.push_sql(") AS i WHERE i.origin = 'pk') AS is_rowid FROM pragma_table_xinfo(");
+            push_of(table, schema, out)?;
+            out.push_sql(") AS p WHERE p.pk), pragma_table_xinfo(");
+            push_of(table, schema, out)?;
+            out.push_sql(") AS c ORDER BY c.cid");
             Ok(())
         })
     }

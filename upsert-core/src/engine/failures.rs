@@ -17,7 +17,7 @@ const MAX_DOUBTFUL: usize = 16;
 pub(super) struct Failures {
     policy: Policy,
     rows: Vec<FailedRow>,
-    written: usize,
+    has_written: bool,
     /// Is any error for certain about its row?
     any_certain: bool,
 }
@@ -31,7 +31,8 @@ enum Policy {
 }
 
 impl Failures {
-    pub(super) fn new(on_error: &OnError<'_>) -> Self {
+    /// `has_written` says whether rows of the same input were written before.
+    pub(super) fn new(on_error: &OnError<'_>, has_written: bool) -> Self {
         Self {
             policy: match on_error {
                 OnError::Abort => Policy::Abort,
@@ -39,7 +40,7 @@ impl Failures {
                 OnError::Skip(_) => Policy::Skip,
             },
             rows: Vec::new(),
-            written: 0,
+            has_written,
             any_certain: false,
         }
     }
@@ -50,8 +51,8 @@ impl Failures {
     }
 
     /// Rows were written, or left as they are.
-    pub(super) fn succeeded(&mut self, rows: usize) {
-        self.written += rows;
+    pub(super) fn succeeded(&mut self) {
+        self.has_written = true;
     }
 
     /// A row has failed by itself.
@@ -77,7 +78,7 @@ impl Failures {
 
     /// Is it in doubt whether the rows have failed because of their values?
     fn is_doubtful(&self) -> bool {
-        self.written == 0 && !self.any_certain
+        !self.has_written && !self.any_certain
     }
 
     /// Fails if the call has to, with what was found.
@@ -103,11 +104,12 @@ impl Failures {
         Err(Stop::Failed(Error::FailedRows { place, failed }))
     }
 
-    /// Gives the rows that were left out to the caller.
-    pub(super) fn hand_over(mut self, on_error: &mut OnError<'_>) {
+    /// Gives the rows that were left out to the caller. Were any written?
+    pub(super) fn hand_over(mut self, on_error: &mut OnError<'_>) -> bool {
         if let OnError::Skip(into) = on_error {
             self.rows.sort_by_key(|it| it.row);
             into.append(&mut self.rows);
         }
+        self.has_written
     }
 }

@@ -2,7 +2,7 @@
 
 use diesel::query_builder::QueryFragment;
 
-use super::{Begun, begin, classified, end, error, inspect, of_autocommit, place};
+use super::{Begun, begin, classified, end, error, fault_of, inspect, of_autocommit, place};
 use crate::dialect::{Dialect, Fault, TargetLookup};
 use crate::error::{Error, Result};
 use crate::select::UpsertFromStatement;
@@ -58,14 +58,17 @@ where
     if counts_kept {
         session.batch_execute(S::Backend::BEGIN_COUNT).await?;
     }
-    let affected = session.execute(&*statement).await;
-    let affected = affected.map_err(|source| {
-        let place = place(&statement.model, Vec::new());
-        match S::Backend::fault(&source) {
-            Fault::CardinalityViolation => Error::RepeatedInQuery { place, source },
-            fault => error(fault, source, place),
+    let affected = match session.execute(&*statement).await {
+        Ok(affected) => affected,
+        Err(source) => {
+            let fault = fault_of(session, &source).await;
+            let place = place(&statement.model, Vec::new());
+            return Err(match fault {
+                Fault::CardinalityViolation => Error::RepeatedInQuery { place, source },
+                fault => error(fault, source, place),
+            });
         }
-    })?;
+    };
     let selected = match S::Backend::selected_rows() {
         Some(question) if counts_kept => session.ask(question).await?,
         _ => return Ok(affected),

@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 use std::future::{Future, ready};
 
-use super::{begin, classified, end, use_token};
+use super::{Failure, begin, classified, end, use_token};
 use crate::batch::{Batch, ModelBatch};
 use crate::builder::Options;
 use crate::error::{Error, Result, refuse};
@@ -142,6 +142,12 @@ enum Stop<E> {
     Source(E),
 }
 
+impl<E> Failure for Stop<E> {
+    fn into_final(self) -> Self {
+        self
+    }
+}
+
 impl<E> From<Error> for Stop<E> {
     fn from(error: Error) -> Self {
         Self::Failed(error)
@@ -191,7 +197,7 @@ impl<S: Session, F> StreamCall<'_, '_, '_, S, F> {
         let mut rest = limit;
         // The batches share one transaction.
         if let Some(token) = self.options.token.take() {
-            match use_token(self.session, &token).await {
+            match use_token(self.session, self.model, &token).await {
                 Ok(()) => {}
                 Err(super::Stop::Failed(error)) => return Err(Stop::Failed(error)),
                 Err(_) => return Err(Stop::Applied),

@@ -1,8 +1,9 @@
 //! Calls that are applied once, however often they are sent.
 
-use super::Stop;
-use crate::dialect::{Dialect, Fault};
-use crate::error::Error;
+use super::{Stop, fault_of};
+use crate::dialect::{Dialect, Fault, TargetLookup};
+use crate::error::{Error, refuse};
+use crate::model::Model;
 use crate::session::Session;
 use crate::token::InsertToken;
 
@@ -11,16 +12,52 @@ use crate::token::InsertToken;
 /// # Errors
 ///
 /// [`Stop::Applied`] if it is there already.
-pub(super) async fn use_token<S: Session>(session: &mut S, token: &str) -> Result<(), Stop> {
-    let Err(source) = session.execute(&InsertToken(token)).await else {
-        return Ok(());
-    };
-    match S::Backend::fault(&source) {
-        Fault::UniqueViolation(_) => Err(Stop::Applied),
-        Fault::Contention(_) | Fault::ConnectionLost => Err(source.into()),
-        _ => Err(Stop::Failed(Error::Token {
+pub(super) async fn use_token<S: Session>(
+    session: &mut S,
+    model: &Model<'_, S::Backend>,
+    token: &str,
+) -> Result<(), Stop> {
+    let failed = |source| {
+        Stop::Failed(Error::Token {
             create_table: S::Backend::CREATE_TOKENS,
             source,
-        })),
+        })
+    };
+    let insert = InsertToken::<S::Backend>::of(token).map_err(failed)?;
+    let lookup = TargetLookup {
+        table: &insert.table,
+        columns: InsertToken::<S::Backend>::COLUMNS,
+        sorts: false,
+        depends_on_column: false,
+        leaves_out: false,
+    };
+    if let Some(question) = S::Backend::inspect(&lookup) {
+        let answer = session.ask(question).await?;
+        if !S::Backend::inspection(answer).has_unique_index {
+            let why = "the table `upsert_tokens` has no unique index on `token`";
+            return Err(failed(refuse(why)));
+        }
+    }
+    let source = match session.execute(&insert).await {
+        Ok(0) => return Err(Stop::Applied),
+        Ok(_) => return Ok(()),
+        Err(source) => source,
+    };
+    match fault_of(session, &source).await {
+        Fault::UniqueViolation(_) => {
+            // Another text may stand in its way.
+            let holds = match S::Backend::holds_token(token) {
+                Some(question) => session.ask(question).await? > 0,
+                None => true,
+            };
+            Err(if holds { Stop::Applied } else { failed(source) })
+        }
+        Fault::Contention(contention) => Err(Stop::Failed(super::contended(
+            super::place(model, Vec::new()),
+            contention,
+            source,
+        ))),
+        Fault::ConnectionLost => Err(source.into()),
+        _ => Err(failed(source)),
     }
 }

@@ -33,6 +33,19 @@ pub(super) async fn begin<S: Session>(session: &mut S, is_alone: bool) -> Result
     Ok(begun)
 }
 
+/// Why a call, or a part of it, has failed.
+pub(super) trait Failure: From<Error> {
+    /// The same, with nothing to be tried instead.
+    #[must_use]
+    fn into_final(self) -> Self;
+}
+
+impl Failure for Error {
+    fn into_final(self) -> Self {
+        self
+    }
+}
+
 /// Ends what was begun, so that nothing stays of what has failed.
 pub(super) async fn end<S, T, E>(
     session: &mut S,
@@ -42,7 +55,7 @@ pub(super) async fn end<S, T, E>(
 ) -> core::result::Result<T, E>
 where
     S: Session,
-    E: From<Error>,
+    E: Failure,
 {
     if begun == Begun::Nothing {
         return result;
@@ -54,10 +67,12 @@ where
         },
         // What has failed first tells more than that it cannot be rolled back, which
         // Diesel's status of the connection says.
-        Err(error) => {
-            let _ = session.rollback().await;
-            Err(error)
-        }
+        Err(error) => match session.rollback().await {
+            // The database has ended the transaction around it, and what is sent now would
+            // be in none.
+            Err(_) if begun == Begun::Savepoint => Err(error.into_final()),
+            _ => Err(error),
+        },
     }
 }
 

@@ -12,6 +12,7 @@ use crate::field::ColumnDef;
 use crate::model::Model;
 use crate::select::UpsertFromStatement;
 use crate::session::{LoadSession, Texts};
+use crate::sql::sql_of;
 use crate::verify::{Finding, UniqueIndex, Verification};
 
 /// Says how the table fits the model.
@@ -41,9 +42,14 @@ where
     let table = model.table.clone();
     let facts = texts(session, &*S::Backend::facts(&table)).await?;
     if facts.is_empty() {
-        found.problems.push(Finding::NoTable);
+        // A temporary table, or one of another database, need not be in the catalog.
+        match explained(session, model).await? {
+            Ok(_) => found.notes.push(Finding::NotInCatalog),
+            Err(_) => found.problems.push(Finding::NoTable),
+        }
         return Ok(found);
     }
+    let create = create_index(&model)?;
     let columns = texts(session, &*S::Backend::columns(&table)).await?;
     let indexes = texts(session, &*S::Backend::unique_indexes(&table)).await?;
     let table = Table {
@@ -52,28 +58,44 @@ where
         indexes: indexes_of(indexes),
     };
     table.compare(&model, &mut found);
-    let mut target = table.target(&model);
+    let (mut target, mut arbiters) = (table.target(&model), Vec::new());
     // A statement with a column that is not there, or takes no value, fails for that.
     let fails = |it: &Finding| matches!(it, Finding::NoColumn(_) | Finding::GeneratedColumn(_));
     if !found.problems.iter().any(fails) {
         let plan = explained(session, model).await?;
-        if let Ok(Some(arbiter)) = &plan {
-            target = table.indexes.iter().find(|it| it.name == *arbiter);
+        if let Ok(names) = &plan {
+            let is_named = |it: &&Index| names.contains(&it.name);
+            arbiters = table.indexes.iter().filter(is_named).collect();
+            target = arbiters.first().copied().or(target);
         }
-        let obstacle = target.and_then(|it| it.obstacle(plan.is_ok()));
+        let deciding = if arbiters.is_empty() {
+            target.as_slice()
+        } else {
+            &arbiters
+        };
+        let mut deciding = deciding.iter();
+        let obstacle = deciding.find_map(|it| it.obstacle(plan.is_ok()));
+        let is_missing = match &plan {
+            Ok(_) => !S::Backend::NEEDS_INDEX && target.is_none() && !table.is_view(),
+            Err(error) => {
+                S::Backend::fault(error) == Fault::NoUniqueIndex
+                    || !S::Backend::NEEDS_INDEX && target.is_none()
+            }
+        };
         match plan {
-            Err(error) if S::Backend::fault(&error) != Fault::NoUniqueIndex => {
+            _ if obstacle.is_some() => found.problems.extend(obstacle),
+            _ if is_missing => found.problems.push(table.no_index(create)),
+            Ok(_) => found.index = target.map(|index| index.name.clone()),
+            // What was found by itself is most likely why.
+            Err(error) if found.problems.is_empty() => {
                 let message = message(&error).map_or_else(|| error.to_string(), str::to_owned);
                 found.problems.push(Finding::Refused(message));
             }
-            _ if obstacle.is_some() => found.problems.extend(obstacle),
-            Ok(_) if S::Backend::NEEDS_INDEX || target.is_some() || table.is_view() => {
-                found.index = target.map(|index| index.name.clone());
-            }
-            Ok(_) | Err(_) => found.problems.push(table.no_index(&found)),
+            Err(_) => {}
         }
     }
-    table.note(&mut found, target);
+    arbiters.extend(target);
+    table.note(&mut found, &arbiters);
     Ok(found)
 }
 
@@ -87,12 +109,41 @@ fn texts<S: LoadSession>(
     async { texts.await.map_err(Error::Connection) }
 }
 
-/// Lets the database look at the statement of a model, and returns the unique index that it
+/// The statement that creates a unique index on the target.
+fn create_index<DB: Dialect>(model: &Model<'_, DB>) -> Result<String> {
+    let place = place(model, Vec::new());
+    let columns = model.target_columns();
+    if columns.is_empty() {
+        return Ok(place.create_index());
+    }
+    let quoted = |name: &str| {
+        sql_of::<DB>(&Name(name.to_owned()))
+            .map_err(|source| Error::of_building(model.plain_table(), source))
+    };
+    let columns = columns.iter().map(|it| quoted(it));
+    let columns = columns.collect::<Result<Vec<_>>>()?.join(", ");
+    let (index, table) = (quoted(&place.index_name())?, &model.table);
+    let predicate = place.where_predicate();
+    Ok(format!(
+        "CREATE UNIQUE INDEX {index} ON {table} ({columns}){predicate}"
+    ))
+}
+
+/// A name, quoted.
+struct Name(String);
+
+impl<DB: Dialect> QueryFragment<DB> for Name {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        out.push_identifier(&self.0)
+    }
+}
+
+/// Lets the database look at the statement of a model, and returns the unique indexes that it
 /// names.
 async fn explained<S>(
     session: &mut S,
     model: Model<'_, S::Backend>,
-) -> Result<core::result::Result<Option<String>, DieselError>>
+) -> Result<core::result::Result<Vec<String>, DieselError>>
 where
     S: LoadSession<Backend: Catalog>,
 {
@@ -110,9 +161,10 @@ where
         session.rollback().await.map_err(Error::Connection)?;
     }
     Ok(plan.map(|lines| {
-        let mut lines = lines.iter().flatten().flatten();
-        let arbiter = S::Backend::ARBITER?;
-        lines.find_map(|line| Some(line.trim().strip_prefix(arbiter)?.to_owned()))
+        let lines = lines.iter().flatten().flatten();
+        let listed = lines.filter_map(|line| line.trim().strip_prefix(S::Backend::ARBITER?));
+        let names = listed.flat_map(|names| names.split(", "));
+        names.map(str::to_owned).collect()
     }))
 }
 
@@ -133,19 +185,10 @@ struct NoRows {
     columns: Vec<ColumnDef>,
 }
 
-impl<DB: Dialect> QueryFragment<DB> for NoRows {
+impl<DB: Catalog> QueryFragment<DB> for NoRows {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        out.push_sql("SELECT ");
-        for (i, column) in self.columns.iter().enumerate() {
-            if i > 0 {
-                out.push_sql(", ");
-            }
-            out.push_identifier(column.name)?;
-        }
-        out.push_sql(" FROM ");
-        out.push_sql(&self.table);
-        out.push_sql(" WHERE 1 = 0");
-        Ok(())
+        let names: Vec<&'static str> = self.columns.iter().map(|column| column.name).collect();
+        DB::push_no_rows(&self.table, &names, &mut out)
     }
 }
 
@@ -361,23 +404,20 @@ impl Table {
     }
 
     /// There is no unique index on the target.
-    fn no_index(&self, found: &Verification) -> Finding {
+    fn no_index(&self, create: String) -> Finding {
         Finding::NoUniqueIndex {
-            create: found.place.create_index(),
+            create,
             others: self.indexes.iter().map(Index::shown).collect(),
         }
     }
 
     /// What is good to know about the indexes.
-    fn note(&self, found: &mut Verification, target: Option<&Index>) {
+    fn note(&self, found: &mut Verification, deciding: &[&Index]) {
         if self.is_view() {
             found.notes.push(Finding::IsView);
         }
-        let decides = |index: &Index| {
-            found.index.as_ref() == Some(&index.name)
-                || target.is_some_and(|it| it.name == index.name)
-        };
-        if let Some(target) = target.filter(|it| !it.nulls_are_equal) {
+        let decides = |index: &Index| deciding.iter().any(|it| it.name == index.name);
+        if let Some(target) = deciding.first().filter(|it| !it.nulls_are_equal) {
             let keys = target.columns.iter().flatten();
             let nullable = keys.filter(|key| self.column(key).is_some_and(|it| it.is_nullable));
             found

@@ -14,6 +14,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
 use std::task::{Context, Poll, Wake, Waker, ready};
 use std::thread::{self, Thread};
 use std::time::Duration;
@@ -115,9 +116,9 @@ where
             // a disk is full, or MySQL after a deadlock.
             Err(error) if has_ended(&error) => {
                 self.is_doomed = !is_transaction;
-                Ok(())
+                if is_transaction { Ok(()) } else { Err(error) }
             }
-            Err(_) if !is_transaction && self.is_doomed => Ok(()),
+            undone if self.is_doomed && !is_transaction => undone,
             undone => {
                 self.is_doomed &= !is_transaction;
                 undone
@@ -178,7 +179,8 @@ where
             _ if self.depth == 0 => true,
             Dropped::Finishes => {
                 let commits = self.commits;
-                block_on(pin!(self.undo(1))).is_some_and(|undone| undone.is_ok() || commits)
+                let undone = block_on(pin!(self.undo(1)));
+                undone.is_some_and(|undone| undone.is_ok() || commits || self.is_doomed)
             }
             _ if self.commits => true,
             _ => {
@@ -263,14 +265,17 @@ where
         }
     }
 
-    /// In a thread of its own: a runtime need not have a timer.
+    /// In a thread of its own, as a runtime need not have a timer; it ends when the call is
+    /// dropped.
     async fn sleep(&mut self, delay: Duration) {
-        let _ = task::spawn_blocking(move || thread::sleep(delay)).await;
+        let (dropped, ends) = mpsc::channel::<()>();
+        let _ = task::spawn_blocking(move || ends.recv_timeout(delay)).await;
+        drop(dropped);
     }
 
     async fn rollback(&mut self) -> QueryResult<()> {
         let undone = Statement::<C, _>::new(self.undo(self.depth)).await;
-        if undone.is_ok() {
+        if undone.is_ok() || self.is_doomed {
             self.depth -= 1;
         }
         undone
