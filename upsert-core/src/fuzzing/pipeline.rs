@@ -164,10 +164,9 @@ impl<K: Ord + Clone + Debug> Call<K> {
             way,
             chunk_size: source.option(|it| it.below(12)),
             duplicates: match way {
-                Way::Stream(_) => Duplicates::InOrder,
                 // No row is chosen that might have to be left out.
                 Way::Skip if source.flag() => Duplicates::Reject,
-                Way::Skip => Duplicates::InOrder,
+                Way::Stream(_) | Way::Skip => Duplicates::InOrder,
                 _ => source.pick(POLICIES),
             },
             // Those of a stream are its own.
