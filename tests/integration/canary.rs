@@ -13,11 +13,8 @@ use std::sync::{Mutex, Once, PoisonError};
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
-use diesel::expression::AsExpression;
 use diesel::prelude::*;
 use diesel::result::Error as DieselError;
-use diesel::serialize::{self, Output, ToSql};
-use diesel::sql_types::Text;
 use upsert_core::{Contention, Duplicates, Error, FailedRow, OnError, Retry, Strategy};
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
@@ -26,7 +23,7 @@ use crate::api::{COPIES, Upsertable, stream, upsert, upsert_stream, wait};
 use crate::log::{Log, subscriber};
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use crate::proxy::{Cut, Proxy};
-use crate::support::{PanickingText, System, on_every_database};
+use crate::support::{PanickingText, System, Unwritable, on_every_database};
 
 const CANARY: &str = "CANARY-7f3a";
 
@@ -95,17 +92,6 @@ struct ByCode {
     note: Option<String>,
     owner: String,
     number: i64,
-}
-
-/// A value that cannot be serialized, or panics without its value.
-#[derive(Debug, Clone, AsExpression)]
-#[diesel(sql_type = Text)]
-struct Unwritable(String);
-
-impl<DB: diesel::backend::Backend> ToSql<Text, DB> for Unwritable {
-    fn to_sql<'b>(&'b self, _: &mut Output<'b, '_, DB>) -> serialize::Result {
-        Err(format!("`{}` cannot be written", self.0).into())
-    }
 }
 
 #[derive(Debug, Clone, Upsertable)]

@@ -4,12 +4,11 @@ use std::error::Error as StdError;
 
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
-use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::Text;
 use upsert_core::{Duplicates, Error};
 
 use crate::api::{Upsertable, upsert, wait};
-use crate::support::{Recorder, System, on_every_database};
+use crate::support::{Recorder, System, Unwritable, on_every_database};
 
 diesel::table! {
     members (email) {
@@ -67,17 +66,6 @@ struct Incomplete {
     #[conflict_key]
     email: String,
     nick: String,
-}
-
-/// Cannot be serialized, and says why with its value.
-#[derive(Debug, Clone, diesel::expression::AsExpression)]
-#[diesel(sql_type = Text)]
-struct Unwritable(String);
-
-impl<DB: diesel::backend::Backend> ToSql<Text, DB> for Unwritable {
-    fn to_sql<'b>(&'b self, _: &mut Output<'b, '_, DB>) -> serialize::Result {
-        Err(format!("`{}` cannot be written", self.0).into())
-    }
 }
 
 #[derive(Debug, Clone, Upsertable)]

@@ -104,6 +104,19 @@ fn shown(grants: &[&str]) -> String {
     shown.join(", ")
 }
 
+/// The statement that gives a grant to a role or a user, or takes it.
+fn set(grant: &str, is_granted: bool, to: &str) -> String {
+    let (table, grant) = match grant.strip_suffix(" ON upsert_tokens") {
+        Some(grant) => ("upsert_tokens", grant),
+        None => ("parts", grant),
+    };
+    if is_granted {
+        format!("GRANT {grant} ON {table} TO {to}")
+    } else {
+        format!("REVOKE {grant} ON {table} FROM {to}")
+    }
+}
+
 #[track_caller]
 fn assert_hides_values(error: &Error) {
     let text = format!("{error} {error:?} {:?}", error.place());
@@ -263,16 +276,7 @@ mod postgres {
         }
 
         fn set(&mut self, grant: &str, is_granted: bool) {
-            let (table, grant) = match grant.strip_suffix(" ON upsert_tokens") {
-                Some(grant) => ("upsert_tokens", grant),
-                None => ("parts", grant),
-            };
-            let Self { name, .. } = self;
-            let sql = if is_granted {
-                format!("GRANT {grant} ON {table} TO {name}")
-            } else {
-                format!("REVOKE {grant} ON {table} FROM {name}")
-            };
+            let sql = set(grant, is_granted, &self.name);
             self.admin.batch_execute(&sql).unwrap();
         }
 
@@ -475,16 +479,7 @@ mod mysql {
         }
 
         fn set(&mut self, grant: &str, is_granted: bool) {
-            let (table, grant) = match grant.strip_suffix(" ON upsert_tokens") {
-                Some(grant) => ("upsert_tokens", grant),
-                None => ("parts", grant),
-            };
-            let Self { name, .. } = self;
-            let sql = if is_granted {
-                format!("GRANT {grant} ON {table} TO {name}@'%'")
-            } else {
-                format!("REVOKE {grant} ON {table} FROM {name}@'%'")
-            };
+            let sql = set(grant, is_granted, &format!("{}@'%'", self.name));
             self.admin.batch_execute(&sql).unwrap();
         }
     }

@@ -99,6 +99,17 @@ where
     }
 }
 
+/// A text that cannot be written, and says so with its value.
+#[derive(Debug, Clone, diesel::expression::AsExpression)]
+#[diesel(sql_type = diesel::sql_types::Text)]
+pub(crate) struct Unwritable(pub(crate) String);
+
+impl<DB: Backend> ToSql<diesel::sql_types::Text, DB> for Unwritable {
+    fn to_sql<'b>(&'b self, _: &mut Output<'b, '_, DB>) -> serialize::Result {
+        Err(format!("`{}` cannot be written", self.0).into())
+    }
+}
+
 /// What a connection did, as diesel's instrumentation sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Event {

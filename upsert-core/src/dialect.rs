@@ -483,7 +483,18 @@ pub struct TargetLookup<'t> {
     pub leaves_out: bool,
 }
 
-impl TargetLookup<'_> {
+impl<'t> TargetLookup<'t> {
+    /// Asks for the unique index alone.
+    pub(crate) fn of_index(table: &'t str, columns: &'t [&'static str]) -> Self {
+        Self {
+            table,
+            columns,
+            sorts: false,
+            depends_on_column: false,
+            leaves_out: false,
+        }
+    }
+
     /// The schema and the table, unquoted.
     #[must_use]
     pub fn names(&self) -> (Option<String>, String) {

@@ -37,7 +37,7 @@ mod verify;
 use self::failures::Failures;
 use self::token::use_token;
 use self::transaction::{
-    Begun, Failure, begin, classified, contended, end, next_attempt, of_autocommit,
+    Begun, Failure, begin, classified, contended, end, next_attempt, of_question,
 };
 
 pub(crate) use self::explain::explain;
@@ -601,19 +601,15 @@ where
     where
         S: Session<Backend = DB>,
     {
-        let is_alone = are_one_statement(chunks) && !halve && options.token.is_none();
-        let is_alone = is_alone && !options.on_error.names_rows();
-        let begun = begin(session, is_alone).await?;
         let mut failures = Failures::new(&options.on_error, options.has_written);
+        let is_alone = are_one_statement(chunks)
+            && !halve
+            && !failures.are_wanted()
+            && options.token.is_none();
+        let begun = begin(session, is_alone).await?;
         let written = self.send_all(session, plan, chunks, halve, &mut failures, options);
         let written = written.await;
-        let written = end(session, self.model, begun, written).await;
-        let written = written.map_err(|stop| match stop {
-            Stop::Failed(error) if begun == Begun::Nothing => {
-                Stop::Failed(of_autocommit::<DB>(error))
-            }
-            stop => stop,
-        })?;
+        let written = end(session, self.model, begun, written).await?;
         options.has_written |= failures.hand_over(&mut options.on_error);
         Ok(written + plan.unsent)
     }
@@ -643,13 +639,13 @@ where
         if subtracts {
             session.batch_execute(DB::BEGIN_COUNT).await?;
         }
+        let splits = Splits {
+            repeats: halve,
+            counts_kept: of_each,
+        };
         let mut written = 0;
         options.progress.begin(self.batch.len(), chunks.len());
         for chunk in chunks {
-            let splits = Splits {
-                repeats: halve,
-                counts_kept: of_each,
-            };
             written += self.send(session, *chunk, splits, failures).await?;
             options.progress.sent(chunk.rows.len(), iter::empty());
         }
@@ -657,25 +653,9 @@ where
         if !subtracts {
             return Ok(written);
         }
-        match self.kept(session).await {
+        match kept(session).await {
             Ok(kept) => Ok(written.saturating_sub(kept)),
-            // The statement has committed itself.
-            Err(Stop::Failed(Error::Connection(source))) if !session.is_in_transaction()? => {
-                let place = self.place(&self.selected);
-                Err(Stop::Failed(Error::CommitUnknown { place, source }))
-            }
-            Err(stop) => Err(stop),
-        }
-    }
-
-    /// How many rows were left as they are since they are counted.
-    async fn kept<S>(&self, session: &mut S) -> core::result::Result<usize, Stop>
-    where
-        S: Session<Backend = DB>,
-    {
-        match DB::kept_rows() {
-            Some(question) => Ok(session.ask(question).await?),
-            None => Ok(0),
+            Err(source) => Err(of_question(session, source, self.place(&self.selected)).into()),
         }
     }
 
@@ -820,7 +800,7 @@ where
         }
         let written = self.execute(session, chunk).await?;
         if counts_kept {
-            return Ok(written.saturating_sub(self.kept(session).await?));
+            return Ok(written.saturating_sub(kept(session).await?));
         }
         Ok(written)
     }
@@ -1084,6 +1064,14 @@ fn error(fault: Fault, source: DieselError, place: Box<Place>) -> Error {
     }
 }
 
+/// How many rows were left as they are since they are counted.
+async fn kept<S: Session>(session: &mut S) -> QueryResult<usize> {
+    match S::Backend::kept_rows() {
+        Some(question) => session.ask(question).await,
+        None => Ok(0),
+    }
+}
+
 /// The columns that each row supplies, or one set if it is the same for all.
 fn supplied<DB: Dialect, T: ErasedBatch<DB> + ?Sized>(batch: &T) -> Vec<Supplied> {
     let first = batch.supplied(0);
@@ -1190,6 +1178,13 @@ impl Failure for Stop {
             Self::Repeats | Self::OneByOne | Self::Vanished(_) | Self::Forgotten | Self::NoCopy => {
                 Self::Failed(Error::Connection(DieselError::BrokenTransactionManager))
             }
+        }
+    }
+
+    fn map_error(self, f: impl FnOnce(Error) -> Error) -> Self {
+        match self {
+            Self::Failed(error) => Self::Failed(f(error)),
+            stop => stop,
         }
     }
 }

@@ -58,6 +58,13 @@ pub(crate) fn excluded_sql<DB: Dialect>(column: &'static str) -> QueryResult<Str
     sql_of::<DB>(&Excluded(column))
 }
 
+/// A name as SQL, quoted.
+pub(crate) fn quoted<DB: Dialect>(name: &str) -> QueryResult<String> {
+    let mut builder = DB::QueryBuilder::default();
+    builder.push_identifier(name)?;
+    Ok(builder.finish())
+}
+
 /// The proposed row's value of a column.
 struct Excluded(&'static str);
 

@@ -6,8 +6,7 @@ use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::result::QueryResult;
 
 use crate::dialect::{ConflictClause, Dialect};
-use crate::expression::Fragment;
-use crate::sql::sql_of;
+use crate::sql::quoted;
 
 /// The longest token, in bytes: what the column of the documentation holds.
 pub(crate) const MAX_TOKEN: usize = 255;
@@ -32,21 +31,11 @@ impl<'t, DB: Dialect> InsertToken<'t, DB> {
     pub(crate) const COLUMNS: &'static [&'static str] = &["token"];
 
     pub(crate) fn of(token: &'t str) -> QueryResult<Self> {
-        let table: Fragment<'_, DB> = Box::new(Name("upsert_tokens"));
         Ok(Self {
             token,
-            table: sql_of(&*table)?,
+            table: quoted::<DB>("upsert_tokens")?,
             database: PhantomData,
         })
-    }
-}
-
-/// A name, quoted.
-struct Name(&'static str);
-
-impl<DB: Dialect> QueryFragment<DB> for Name {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        out.push_identifier(self.0)
     }
 }
 

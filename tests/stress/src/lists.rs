@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use diesel::connection::CacheSize;
 use upsert_core::{CommitOutcome, Retry, upsert};
 
 use crate::Failed;
@@ -119,11 +120,16 @@ fn write<C: Server>(
     urls: &[String],
     shared: &Shared,
     writer: usize,
+    pooled: bool,
 ) -> Result<Vec<Call>, Failed> {
     let mut random = Random::new(writer as u64);
     let mut calls = Vec::new();
     let open = || {
         let mut conn = connect(of(urls, writer))?;
+        if pooled {
+            conn.set_prepared_statement_cache_size(CacheSize::Disabled);
+            return Ok(conn);
+        }
         conn.find_deadlocks_soon();
         let number = conn.numbers(C::NUMBER)?.first().map_or(0, |row| row.0);
         with(&shared.connections, |connections| {
@@ -138,13 +144,18 @@ fn write<C: Server>(
         if random.below(2) == 0 {
             builder = builder.chunk_size(1 + random.below(3));
         }
-        let end = match builder.execute(&mut conn) {
+        let sent = if pooled {
+            conn.transaction(|conn| builder.execute(conn))
+        } else {
+            builder.execute(&mut conn)
+        };
+        let end = match sent {
             Ok(_) => End::Acknowledged,
             Err(error) => {
                 let name = failures::name(&error);
                 with(&shared.failures, |failures| failures.add(name));
                 // Did it fail because the connection was killed?
-                if conn.numbers(C::NUMBER).is_err() {
+                if !pooled && conn.numbers(C::NUMBER).is_err() {
                     conn = open()?;
                 }
                 match error.commit_outcome() {
@@ -163,14 +174,23 @@ fn read<C: Server>(
     urls: &[String],
     shared: &Shared,
     reader: usize,
+    pooled: bool,
 ) -> Result<(), Failed> {
     let mut random = Random::new(100 + reader as u64);
     let mut conn = connect(of(urls, reader))?;
+    if pooled {
+        conn.set_prepared_statement_cache_size(CacheSize::Disabled);
+    }
     while !shared.is_over() {
         let lists = shared.next.load(Ordering::Relaxed) / NUMBERS_OF_LISTS * KEYS;
         let key = lists + random.keys(1, KEYS)[0];
         let query = format!("SELECT id, val FROM stress_lists WHERE id = {key}");
-        for (key, list) in conn.texts(&query)? {
+        let lists = if pooled {
+            conn.transaction(|conn| conn.texts(&query))?
+        } else {
+            conn.texts(&query)?
+        };
+        for (key, list) in lists {
             shared.was_read(key, list);
         }
         // The writers are to have the most of the machine.
@@ -270,14 +290,18 @@ pub(crate) fn run<C: Server>(
     connect: Connect<C>,
     urls: &[String],
     seconds: u64,
+    pooled: bool,
 ) -> Result<bool, Failed> {
     let shared = &Shared::default();
     let mut conn = connect(of(urls, 0))?;
+    if pooled {
+        conn.set_prepared_statement_cache_size(CacheSize::Disabled);
+    }
     conn.create(
         "stress_lists",
         "id BIGINT NOT NULL PRIMARY KEY, val TEXT NOT NULL, CHECK (id >= 0)",
     )?;
-    for url in urls {
+    for url in urls.iter().filter(|_| !pooled) {
         // Each node has the table.
         let mut conn = connect(url)?;
         conn.see_all();
@@ -285,12 +309,12 @@ pub(crate) fn run<C: Server>(
     }
     let (calls, killed) = thread::scope(|scope| {
         let writers: Vec<_> = (0..WRITERS)
-            .map(|writer| scope.spawn(move || write(connect, urls, shared, writer)))
+            .map(|writer| scope.spawn(move || write(connect, urls, shared, writer, pooled)))
             .collect();
         let readers: Vec<_> = (0..READERS)
-            .map(|reader| scope.spawn(move || read(connect, urls, shared, reader)))
+            .map(|reader| scope.spawn(move || read(connect, urls, shared, reader, pooled)))
             .collect();
-        let ending = scope.spawn(move || kill(connect, urls, shared));
+        let ending = (!pooled).then(|| scope.spawn(move || kill(connect, urls, shared)));
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(seconds) {
             thread::sleep(Duration::from_millis(100));
@@ -303,14 +327,17 @@ pub(crate) fn run<C: Server>(
         for reader in readers {
             reader.join().map_err(|_| "a reader has panicked")??;
         }
-        let killed = ending
-            .join()
-            .map_err(|_| "the thread that kills has panicked")??;
+        let killed = match ending {
+            Some(ending) => ending
+                .join()
+                .map_err(|_| "the thread that kills has panicked")??,
+            None => 0,
+        };
         Ok::<_, Failed>((calls, killed))
     })?;
 
     conn.see_all();
-    let lists = conn.texts("SELECT id, val FROM stress_lists")?;
+    let lists = conn.transaction(|conn| conn.texts("SELECT id, val FROM stress_lists"))?;
     check(shared, &calls, &lists.into_iter().collect())?;
     let count = |end| calls.iter().filter(|call| call.end == end).count();
     println!(

@@ -42,6 +42,10 @@ enum Command {
         urls: Vec<String>,
         #[arg(long, default_value_t = 60)]
         seconds: u64,
+        /// They are PgBouncer's, in transaction mode: no statement is kept prepared, each call
+        /// is in a transaction of the caller's, and no connection is killed.
+        #[arg(long)]
+        pooled: bool,
     },
     /// Loses the answers of commits.
     Commits {
@@ -68,7 +72,13 @@ fn run() -> Result<bool, Failed> {
         Command::Deadlocks(arguments) => {
             on_server_of!(arguments.url, deadlocks::run, &arguments)
         }
-        Command::Lists { urls, seconds } => on_server_of!(urls[0], lists::run, &urls, seconds),
+        Command::Lists {
+            urls,
+            seconds,
+            pooled,
+        } => {
+            on_server_of!(urls[0], lists::run, &urls, seconds, pooled)
+        }
         Command::Commits { url, calls } => on_server_of!(url, commits::run, &url, calls),
         Command::Galera(arguments) => galera::run(&arguments),
     }

@@ -11,10 +11,7 @@ use std::sync::Arc;
 use diesel::result::Error as DieselError;
 
 use super::probe::Matching;
-use super::{
-    Begun, Call, Chunk, Limits, Needs, Order, Stop, begin, classified, end, next_attempt,
-    of_autocommit,
-};
+use super::{Begun, Call, Chunk, Limits, Needs, Order, Stop, begin, classified, end, next_attempt};
 use crate::batch::ErasedBatch;
 use crate::builder::Options;
 use crate::dialect::{ConflictClause, KeyLookup, Outcomes, Report};
@@ -57,9 +54,19 @@ where
     E: LoadsFrom<S, U>,
 {
     let sent = async {
+        let sql = sql_of::<S::Backend>(returning)
+            .map_err(|source| Error::of_building(model.plain_table(), source))?;
+        let needs = Needs {
+            each_row: true,
+            notes: S::Backend::REPORT == Report::Returning
+                || S::Backend::REPORT == Report::Log && (wanted.action || wanted.old),
+            binds: sql.matches(placeholder::<S::Backend>()).count(),
+            ..Needs::default()
+        };
+        let call = Call::<S::Backend, T>::prepare(batch, model, options, needs)?;
         let mut attempts = Attempts::of(options.retry);
         loop {
-            let sent = run_once(session, batch, model, options, returning, wanted);
+            let sent = run_once(session, &call, options, returning, wanted);
             let error = match sent.await {
                 Ok(slots) => return Ok(slots),
                 Err(Stop::Row { error, .. }) if options.on_error.names_rows() => {
@@ -67,7 +74,8 @@ where
                     return Err(named(session, batch, model, &mut options, error).await);
                 }
                 Err(Stop::Failed(error) | Stop::Row { error, .. }) => error,
-                Err(stop) => return Err(unexpected(&stop)),
+                // There is no token, and the others are handled.
+                Err(_) => unreadable(),
             };
             next_attempt(session, &mut attempts, classified(error, model)).await?;
         }
@@ -77,8 +85,7 @@ where
 
 async fn run_once<S, T, E, U>(
     session: &mut S,
-    batch: &T,
-    model: &Model<'_, S::Backend>,
+    call: &Call<'_, '_, S::Backend, T>,
     options: &mut Options<'_>,
     returning: &E,
     wanted: Wanted,
@@ -88,16 +95,6 @@ where
     T: ErasedBatch<S::Backend> + ?Sized,
     E: LoadsFrom<S, U>,
 {
-    let sql = sql_of::<S::Backend>(returning)
-        .map_err(|source| Error::of_building(model.plain_table(), source))?;
-    let needs = Needs {
-        each_row: true,
-        notes: S::Backend::REPORT == Report::Returning
-            || S::Backend::REPORT == Report::Log && (wanted.action || wanted.old),
-        binds: sql.matches(placeholder::<S::Backend>()).count(),
-        ..Needs::default()
-    };
-    let call = Call::<S::Backend, T>::prepare(batch, model, options, needs)?;
     let mut limits = Limits::of::<S::Backend>();
     // A note of a row copies those before it.
     limits.rows = limits.rows.min(MAX_NOTED_ROWS);
@@ -110,12 +107,12 @@ where
     loop {
         let plan = call.plan(sorts && !attempt.halves);
         let mut results = Results {
-            call: &call,
+            call,
             returning,
             wanted,
             matching: None,
             numbered_column: OnceCell::new(),
-            asks: !sorts || attempt.halves || !model.comparison.knows_equal(),
+            asks: !sorts || attempt.halves || !call.model.comparison.knows_equal(),
             one_by_one: is_obstructed && !S::Backend::NUMBERED_LIKE_COLUMNS,
             attempt,
             slots: Vec::new(),
@@ -216,13 +213,7 @@ where
         let begun = begin(session, is_alone).await?;
         let sent = self.send_all(session, &chunks, &left_out_chunks, options);
         let sent = sent.await;
-        let sent = end(session, call.model, begun, sent).await;
-        sent.map_err(|stop| match stop {
-            Stop::Failed(error) if begun == Begun::Nothing => {
-                Stop::Failed(of_autocommit::<DB>(error))
-            }
-            stop => stop,
-        })
+        end(session, call.model, begun, sent).await
     }
 
     async fn send_all<S>(
@@ -457,11 +448,6 @@ fn input_row(rows: &[usize], number: i64) -> Sent<(usize, i64)> {
         Some(row) => Ok((*row, number % 4)),
         None => Err(unreadable().into()),
     }
-}
-
-/// A call that returns what it wrote has no token, and is not stopped otherwise.
-fn unexpected(_: &Stop) -> Error {
-    unreadable()
 }
 
 fn unreadable() -> Error {

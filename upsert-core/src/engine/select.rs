@@ -1,8 +1,9 @@
 //! Writes the rows of a query.
 
 use diesel::query_builder::QueryFragment;
+use diesel::result::QueryResult;
 
-use super::{Begun, begin, classified, end, error, fault_of, inspect, of_autocommit, place};
+use super::{begin, classified, end, error, fault_of, inspect, of_question, place};
 use crate::dialect::{Dialect, Fault, TargetLookup};
 use crate::error::{Error, Result};
 use crate::select::UpsertFromStatement;
@@ -23,25 +24,12 @@ where
     let span = trace::select(&statement.model.table);
     let sent = async {
         let model = &statement.model;
-        let lookup = TargetLookup {
-            table: &model.table,
-            columns: model.target_columns(),
-            sorts: false,
-            depends_on_column: false,
-            leaves_out: false,
-        };
+        let lookup = TargetLookup::of_index(&model.table, model.target_columns());
         inspect(session, model, &lookup, false).await?;
         let begun = begin(session, true).await?;
         let written = send_select(session, statement).await;
         let written = end(session, &statement.model, begun, written).await;
-        written.map_err(|error| {
-            let error = classified(error, &statement.model);
-            if begun == Begun::Nothing {
-                of_autocommit::<S::Backend>(error)
-            } else {
-                error
-            }
-        })
+        written.map_err(|error| classified(error, &statement.model))
     };
     trace::inside(span, sent).await
 }
@@ -69,11 +57,24 @@ where
             });
         }
     };
-    let selected = match S::Backend::selected_rows() {
-        Some(question) if counts_kept => session.ask(question).await?,
-        _ => return Ok(affected),
-    };
+    if !counts_kept {
+        return Ok(affected);
+    }
     let keeps_rows = statement.conflict()?.keeps_rows();
+    let counted = count(session, keeps_rows, affected).await;
+    counted.map_err(|source| of_question(session, source, place(&statement.model, Vec::new())))
+}
+
+/// How many rows the last statement has written, where the database counts those that it keeps.
+async fn count<S: Session>(
+    session: &mut S,
+    keeps_rows: bool,
+    affected: usize,
+) -> QueryResult<usize> {
+    let Some(question) = S::Backend::selected_rows() else {
+        return Ok(affected);
+    };
+    let selected = session.ask(question).await?;
     let kept = match S::Backend::kept_rows() {
         Some(question) if keeps_rows => session.ask(question).await?,
         _ => 0,

@@ -1,6 +1,6 @@
 //! Calls that are applied once, however often they are sent.
 
-use super::{Stop, fault_of};
+use super::{Stop, error, fault_of, place};
 use crate::dialect::{Dialect, Fault, TargetLookup};
 use crate::error::{Error, refuse};
 use crate::model::Model;
@@ -24,13 +24,7 @@ pub(super) async fn use_token<S: Session>(
         })
     };
     let insert = InsertToken::<S::Backend>::of(token).map_err(failed)?;
-    let lookup = TargetLookup {
-        table: &insert.table,
-        columns: InsertToken::<S::Backend>::COLUMNS,
-        sorts: false,
-        depends_on_column: false,
-        leaves_out: false,
-    };
+    let lookup = TargetLookup::of_index(&insert.table, InsertToken::<S::Backend>::COLUMNS);
     if let Some(question) = S::Backend::inspect(&lookup) {
         let answer = session.ask(question).await?;
         if !S::Backend::inspection(answer).has_unique_index {
@@ -52,12 +46,9 @@ pub(super) async fn use_token<S: Session>(
             };
             Err(if holds { Stop::Applied } else { failed(source) })
         }
-        Fault::Contention(contention) => Err(Stop::Failed(super::contended(
-            super::place(model, Vec::new()),
-            contention,
-            source,
-        ))),
-        Fault::ConnectionLost => Err(source.into()),
+        fault @ (Fault::Contention(_) | Fault::ConnectionLost) => {
+            Err(error(fault, source, place(model, Vec::new())).into())
+        }
         _ => Err(failed(source)),
     }
 }

@@ -38,11 +38,19 @@ pub(super) trait Failure: From<Error> {
     /// The same, with nothing to be tried instead.
     #[must_use]
     fn into_final(self) -> Self;
+
+    /// The same, with what `f` makes of an error that ends the call.
+    #[must_use]
+    fn map_error(self, f: impl FnOnce(Error) -> Error) -> Self;
 }
 
 impl Failure for Error {
     fn into_final(self) -> Self {
         self
+    }
+
+    fn map_error(self, f: impl FnOnce(Error) -> Error) -> Self {
+        f(self)
     }
 }
 
@@ -58,7 +66,7 @@ where
     E: Failure,
 {
     if begun == Begun::Nothing {
-        return result;
+        return result.map_err(|error| error.map_error(of_autocommit::<S::Backend>));
     }
     match result {
         Ok(value) => match session.commit().await {
@@ -104,12 +112,25 @@ fn of_commit<DB: Dialect>(source: DieselError, begun: Begun, model: &Model<'_, D
 ///
 /// Where it is lost with the answer to a question about the error, the statement itself has had
 /// one.
-pub(super) fn of_autocommit<DB: Dialect>(error: Error) -> Error {
+fn of_autocommit<DB: Dialect>(error: Error) -> Error {
     match error {
         Error::ConnectionLost { place, source } if DB::fault(&source) == Fault::ConnectionLost => {
             Error::CommitUnknown { place, source }
         }
         error => error,
+    }
+}
+
+/// The error of a question about a statement that was sent, and that may have committed
+/// itself.
+pub(super) fn of_question<S: Session>(
+    session: &mut S,
+    source: DieselError,
+    place: Box<Place>,
+) -> Error {
+    match session.is_in_transaction() {
+        Ok(false) => Error::CommitUnknown { place, source },
+        _ => Error::Connection(source),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::field::ColumnDef;
 use crate::model::Model;
 use crate::select::UpsertFromStatement;
 use crate::session::{LoadSession, Texts};
-use crate::sql::sql_of;
+use crate::sql::quoted;
 use crate::verify::{Finding, UniqueIndex, Verification};
 
 /// Says how the table fits the model.
@@ -117,8 +117,7 @@ fn create_index<DB: Dialect>(model: &Model<'_, DB>) -> Result<String> {
         return Ok(place.create_index());
     }
     let quoted = |name: &str| {
-        sql_of::<DB>(&Name(name.to_owned()))
-            .map_err(|source| Error::of_building(model.plain_table(), source))
+        quoted::<DB>(name).map_err(|source| Error::of_building(model.plain_table(), source))
     };
     let columns = columns.iter().map(|it| quoted(it));
     let columns = columns.collect::<Result<Vec<_>>>()?.join(", ");
@@ -127,15 +126,6 @@ fn create_index<DB: Dialect>(model: &Model<'_, DB>) -> Result<String> {
     Ok(format!(
         "CREATE UNIQUE INDEX {index} ON {table} ({columns}){predicate}"
     ))
-}
-
-/// A name, quoted.
-struct Name(String);
-
-impl<DB: Dialect> QueryFragment<DB> for Name {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        out.push_identifier(&self.0)
-    }
 }
 
 /// Lets the database look at the statement of a model, and returns the unique indexes that it

@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::name_literal;
+use super::{literals, name_literal};
 use crate::dialect::{Inspection, TargetLookup};
 
 /// A bit of the answer: is there a unique index on the target?
@@ -73,9 +73,7 @@ fn id(target: &TargetLookup<'_>) -> u64 {
 /// An expression that is the bits. A table that is not in the catalog, as it is temporary or
 /// a view, is taken to have the index.
 fn question(target: &TargetLookup<'_>) -> String {
-    let (schema, table) = target.names();
-    let schema = schema.map_or("DATABASE()".to_owned(), |schema| name_literal(&schema));
-    let table = name_literal(&table);
+    let (schema, table) = literals(target.table);
     let columns: Vec<_> = target
         .columns
         .iter()
