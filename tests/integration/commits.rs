@@ -159,6 +159,13 @@ macro_rules! commit_tests {
                 let call = upsert_stream(stream(rows)).commit_every(10).chunk_size(4);
                 let error = wait(call.execute(&mut conn)).unwrap_err();
                 assert_eq!(error.commit_outcome(), CommitOutcome::Unknown);
+                assert_eq!(
+                    error.to_string(),
+                    "upsert into `counters` on conflict (id): the connection was lost while a \
+                     transaction was being committed; the first 20 rows of the input are \
+                     committed, and perhaps those of that transaction: look for the row behind \
+                     them, and go on behind what is there"
+                );
                 let Error::Interrupted { committed, .. } = error else {
                     panic!("{error:?}");
                 };

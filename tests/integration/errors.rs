@@ -395,6 +395,10 @@ on_every_database! {
             ),
             "{shown}",
         );
+        assert!(
+            shown.ends_with("; with `on_error(OnError::Name)` the error names the row"),
+            "{shown}",
+        );
         assert_eq!(rows(conn), expected);
 
         let incomplete: Vec<_> = (0..20)

@@ -350,6 +350,14 @@ impl Place {
         Ok(())
     }
 
+    /// How to see which of several rows it is.
+    fn advise_names(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.rows.len() > 1 {
+            f.write_str("; with `on_error(OnError::Name)` the error names the row")?;
+        }
+        Ok(())
+    }
+
     /// The rows that cannot be written.
     fn show_failed(&self, failed: &[FailedRow], f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -433,10 +441,7 @@ impl fmt::Display for Error {
                     " conflict target's: remove the row, or make that index's columns the \
                      conflict target",
                 )?;
-                if place.rows.len() > 1 {
-                    f.write_str("; with `on_error(OnError::Name)` the error names the row")?;
-                }
-                Ok(())
+                place.advise_names(f)
             }
             Self::RepeatedInQuery { place, .. } => write!(
                 f,
@@ -511,7 +516,11 @@ impl fmt::Display for Error {
                 Redacted(source),
             ),
             Self::Statement { place, source } => {
-                write!(f, "upsert into {place}: {}", Redacted(source))
+                write!(f, "upsert into {place}: {}", Redacted(source))?;
+                if is_of_row(source) {
+                    place.advise_names(f)?;
+                }
+                Ok(())
             }
             Self::Connection(source) => write!(f, "upsert: {}", Redacted(source)),
         }
@@ -520,16 +529,34 @@ impl fmt::Display for Error {
 
 /// What has failed after `committed` rows were committed.
 fn show_interrupted(committed: usize, source: &Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    // A token, which its own text advises, is for a call of one transaction.
+    if let Error::CommitUnknown { place, .. } = source {
+        return write!(
+            f,
+            "upsert into {place}: the connection was lost while a transaction was being committed; \
+             the first {committed} rows of the input are committed, and perhaps those of that \
+             transaction: look for the row behind them, and go on behind what is there",
+        );
+    }
     write!(
         f,
-        "{source}; the first {committed} rows of the input are committed"
-    )?;
-    f.write_str(if matches!(source, Error::CommitUnknown { .. }) {
-        ", and perhaps those of that transaction: look for the row behind them, and skip what is \
-         there"
-    } else {
-        ": to go on, skip them"
-    })
+        "{source}; the first {committed} rows of the input are committed: to go on, begin behind \
+         them",
+    )
+}
+
+/// Is it for certain about a row's values?
+fn is_of_row(source: &DieselError) -> bool {
+    matches!(
+        source,
+        DieselError::DatabaseError(
+            DatabaseErrorKind::ForeignKeyViolation
+                | DatabaseErrorKind::NotNullViolation
+                | DatabaseErrorKind::CheckViolation
+                | DatabaseErrorKind::ExclusionViolation,
+            _,
+        )
+    )
 }
 
 /// What is wrong with a row, without its place.

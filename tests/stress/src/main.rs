@@ -42,7 +42,7 @@ enum Command {
         urls: Vec<String>,
         #[arg(long, default_value_t = 60)]
         seconds: u64,
-        /// They are PgBouncer's, in transaction mode: no statement is kept prepared, each call
+        /// They are a pooler's, in transaction mode: no statement is kept prepared, each call
         /// is in a transaction of the caller's, and no connection is killed.
         #[arg(long)]
         pooled: bool,

@@ -146,6 +146,13 @@ impl<E> Failure for Stop<E> {
     fn into_final(self) -> Self {
         self
     }
+
+    fn map_error(self, f: impl FnOnce(Error) -> Error) -> Self {
+        match self {
+            Self::Failed(error) => Self::Failed(f(error)),
+            stop => stop,
+        }
+    }
 }
 
 impl<E> From<Error> for Stop<E> {
