@@ -498,24 +498,42 @@ fn null_keys() {
     );
 }
 
+/// PostgreSQL 15.20 refuses a row that a view hides, and a policy does where a row is only
+/// locked; 15.18 and 18.4 do not.
 #[test]
 fn rows_that_are_hidden() {
     let mut database = Cases::new();
+    let by_hand = "CREATE TABLE hand (k TEXT UNIQUE, v INT); INSERT INTO hand VALUES ('b', 500); \
+         CREATE VIEW seen AS SELECT * FROM hand WHERE v < 100; \
+         INSERT INTO seen VALUES ('b', 4) ON CONFLICT (k) DO UPDATE SET v = excluded.v";
+    let is_refused = database.database.conn.batch_execute(by_hand).is_err();
     let mut check = |case: Case<&'static str>| text::check(&mut database, &case);
     let base = "CREATE TABLE base (id SERIAL, k TEXT UNIQUE, v INT NOT NULL); \
          INSERT INTO base (k, v) VALUES ('a', 1), ('b', 500)";
     let view = format!(
         "RESET ROLE; {DROP}; {base}; CREATE VIEW items AS SELECT * FROM base WHERE v < 100"
     );
-    check(
-        case(
-            "a view that hides a row",
-            &*view,
-            How::Update,
-            &[("a", 2), ("c", 3), ("b", 4)],
-        )
-        .tells("!is not visible through view", ""),
+    let hidden = case(
+        "a view that hides a row",
+        &*view,
+        How::Update,
+        &[("a", 2), ("c", 3), ("b", 4)],
     );
+    check(if is_refused {
+        hidden.tells("!is not visible through view", "")
+    } else {
+        hidden
+            .tells(
+                "Updated a=1 a=2; Inserted - c=3; Updated - b=4",
+                "a=2 b=4 c=3",
+            )
+            .changes("!NoRow")
+    });
+    let (of_view, of_policy) = if is_refused {
+        ("!is not visible through view", "!row-level security")
+    } else {
+        ("!NoRow", "!NoRow")
+    };
     check(
         case(
             "a view that hides a row",
@@ -527,7 +545,7 @@ fn rows_that_are_hidden() {
             "Skipped a=1 a=1; Inserted - c=3; Skipped b=5 b=5",
             "a=1 c=3",
         )
-        .rows_fail("!is not visible through view"),
+        .rows_fail(of_view),
     );
     let rls = format!(
         "{}; ALTER TABLE items ENABLE ROW LEVEL SECURITY; \
@@ -550,7 +568,8 @@ fn rows_that_are_hidden() {
             How::Update,
             &[("a", 2), ("b", 3)],
         )
-        .tells("!row-level security", ""),
+        .tells("!row-level security", "")
+        .changes(of_policy),
     );
     check(
         case(
@@ -572,7 +591,7 @@ fn rows_that_are_hidden() {
             "Skipped a=1 a=1; Skipped - -; Inserted - c=3",
             "a=1 b=5 c=3",
         )
-        .rows_fail("!row-level security"),
+        .rows_fail(of_policy),
     );
 }
 
