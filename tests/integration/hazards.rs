@@ -73,11 +73,115 @@ on_every_database! {
         let noted: Vec<i32> = journal::table.select(journal::id).load(conn).unwrap();
         assert_eq!(noted, [1, 1]);
     }
+
+    /// A column of floating point numbers holds every whole number up to 2^53.
+    #[test]
+    fn whole_numbers_in_a_column_of_floating_point_numbers(database) {
+        diesel::table! {
+            measures (k) {
+                k -> BigInt,
+                value -> Integer,
+            }
+        }
+        #[derive(Debug, Clone, Upsertable)]
+        #[diesel(table_name = measures)]
+        #[upsert(update_all)]
+        struct Measure {
+            #[conflict_key]
+            k: i64,
+            value: i32,
+        }
+        database.run(
+            "CREATE TABLE measures (k DOUBLE PRECISION NOT NULL PRIMARY KEY, \
+             value INTEGER NOT NULL)",
+        );
+        let conn = &mut database.conn;
+        let first = 1_i64 << 53;
+        for chunk_size in [1, 10] {
+            let row = |k, value| Measure { k: first + k, value };
+            let rows = [row(-1, 1), row(0, 2), row(1, 3)];
+            wait(upsert(rows).chunk_size(chunk_size).execute(conn)).unwrap();
+            let values = measures::table.select(measures::value).order(measures::value);
+            assert_eq!(values.load::<i32>(conn).unwrap(), [1, 3]);
+        }
+    }
 }
 
 mod on_sqlite_only {
     use super::*;
     use crate::support::sqlite::{Conn, TestDatabase};
+
+    diesel::table! {
+        texts (k) {
+            k -> Text,
+            value -> Integer,
+        }
+    }
+
+    #[derive(Debug, Clone, Upsertable)]
+    #[diesel(table_name = texts)]
+    #[upsert(update_all)]
+    struct Worded {
+        #[conflict_key]
+        k: String,
+        value: i32,
+    }
+
+    /// Upserts keys into a table of one column of a type that has a row of another program's,
+    /// and returns all keys as SQL.
+    fn keys_beside(declared: &str, there: &str, keys: &[&str]) -> Vec<String> {
+        #[derive(QueryableByName)]
+        struct Key {
+            #[diesel(sql_type = diesel::sql_types::Text)]
+            k: String,
+        }
+        let mut database = TestDatabase::new();
+        database.run(&format!(
+            "CREATE TABLE texts (k {declared} NOT NULL UNIQUE, value INTEGER NOT NULL); \
+             INSERT INTO texts VALUES ({there}, 0)"
+        ));
+        let conn = &mut database.conn;
+        for chunk_size in [1, 10] {
+            let rows = keys.iter().map(|k| Worded {
+                k: (*k).to_owned(),
+                value: 1,
+            });
+            let rows: Vec<_> = rows.collect();
+            wait(upsert(rows).chunk_size(chunk_size).execute(conn)).unwrap();
+        }
+        let found = diesel::sql_query("SELECT quote(k) AS k FROM texts ORDER BY rowid");
+        found
+            .load::<Key>(conn)
+            .unwrap()
+            .into_iter()
+            .map(|row| row.k)
+            .collect()
+    }
+
+    /// What is one value elsewhere is two texts.
+    #[test]
+    fn texts_that_mean_the_same() {
+        for keys in [
+            ["2024-01-01T00:00:00", "2024-01-01 00:00:00"],
+            ["2024-01-01 00:00:00+00:00", "2024-01-01 01:00:00+01:00"],
+            [r#"{"a":1,"b":2}"#, r#"{"b": 2, "a": 1}"#],
+            [
+                "6f9619ff-8b86-d011-b42d-00c04fc964ff",
+                "{6F9619FF-8B86-D011-B42D-00C04FC964FF}",
+            ],
+        ] {
+            let quoted = keys.map(|key| format!("'{key}'"));
+            assert_eq!(keys_beside("TEXT", &quoted[0], &keys), quoted);
+            assert_eq!(keys_beside("TIMESTAMP", &quoted[0], &keys[1..]), quoted);
+        }
+    }
+
+    #[test]
+    fn keys_of_other_programs_in_a_column_without_a_type() {
+        assert_eq!(keys_beside("", "1", &["1"]), ["1", "'1'"]);
+        assert_eq!(keys_beside("", "x'31'", &["1"]), ["X'31'", "'1'"]);
+        assert_eq!(keys_beside("TEXT", "1", &["1"]), ["'1'"]);
+    }
 
     fn rows(conn: &mut Conn) -> Vec<(i32, i32)> {
         items::table.order(items::id).load(conn).unwrap()
@@ -143,7 +247,11 @@ mod on_postgres_only {
     use std::thread;
     use std::time::Duration;
 
+    use upsert_core::Contention;
+
     use super::*;
+    use crate::api::connect;
+    use crate::proxy::{Cut, Proxy};
     use crate::support::postgres::{Conn, TestDatabase, connection_id, until_it_waits};
 
     fn rows(conn: &mut Conn) -> Vec<(i32, i32)> {
@@ -310,6 +418,89 @@ mod on_postgres_only {
     }
 
     /// Keys that PostgreSQL alone knows to be equal.
+    /// The server does not see that a client's link is dead, and keeps its locks.
+    #[test]
+    fn a_link_that_is_half_open() {
+        let mut database = TestDatabase::new();
+        database.run(CREATE);
+        database.run("INSERT INTO items VALUES (1, 1)");
+        let proxy = Proxy::to(database.url());
+        let mut lost: Conn = connect(proxy.url());
+        lost.batch_execute("SET idle_in_transaction_session_timeout = '1500ms'")
+            .unwrap();
+        proxy.cut(Cut::Stall("COMMIT"));
+        // It waits for an answer to its COMMIT until the process ends.
+        thread::spawn(move || {
+            wait(
+                upsert([item(1, 2), item(2, 2)])
+                    .chunk_size(1)
+                    .execute(&mut lost),
+            )
+        });
+        proxy.until_cut();
+        let conn = &mut database.conn;
+        conn.batch_execute("SET lock_timeout = '100ms'").unwrap();
+        let error = wait(upsert([item(1, 3)]).execute(conn)).unwrap_err();
+        assert_eq!(
+            error.contention(),
+            Some(Contention::LockTimeout),
+            "{error:?}"
+        );
+        // With the timeout the server ends the session, and rolls back.
+        conn.batch_execute("SET lock_timeout = '10s'").unwrap();
+        wait(upsert([item(1, 3)]).execute(conn)).unwrap();
+        assert_eq!(rows(conn), [(1, 3)]);
+    }
+
+    #[test]
+    fn instants_and_times_of_day() {
+        diesel::table! {
+            times (at, day) {
+                at -> Timestamptz,
+                day -> Time,
+                value -> Integer,
+            }
+        }
+        use chrono::{DateTime, FixedOffset};
+        use diesel::data_types::PgTime;
+        #[derive(Debug, Clone, Upsertable)]
+        #[diesel(table_name = times)]
+        #[upsert(update_all)]
+        struct Timed {
+            #[conflict_key]
+            at: DateTime<FixedOffset>,
+            #[conflict_key]
+            day: PgTime,
+            value: i32,
+        }
+        const DAY: i64 = 24 * 60 * 60 * 1_000_000;
+        let mut database = TestDatabase::new();
+        database.run(
+            "CREATE TABLE times (at timestamptz, day time, value INTEGER NOT NULL, \
+             PRIMARY KEY (at, day))",
+        );
+        let conn = &mut database.conn;
+        let timed = |at: &str, day, value| Timed {
+            at: DateTime::parse_from_rfc3339(at).unwrap(),
+            day: PgTime(day),
+            value,
+        };
+        for chunk_size in [1, 10] {
+            // One instant with two offsets; and midnight, at the end of a day and at its begin.
+            let rows = [
+                timed("2024-01-01T01:00:00+01:00", 0, 1),
+                timed("2024-01-01T00:00:00Z", DAY, 2),
+                timed("2024-01-01T00:00:00Z", 0, 3),
+            ];
+            wait(upsert(rows).chunk_size(chunk_size).execute(conn)).unwrap();
+            let found = times::table
+                .order(times::day)
+                .select((times::day, times::value));
+            let found: Vec<(PgTime, i32)> = found.load(conn).unwrap();
+            assert_eq!(found, [(PgTime(0), 3), (PgTime(DAY), 2)]);
+        }
+    }
+
     #[test]
     fn intervals_that_are_written_otherwise() {
         diesel::table! {

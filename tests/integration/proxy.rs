@@ -13,11 +13,13 @@ pub(crate) enum Cut {
     Before(&'static str),
     /// After the server has answered, and before the client has the answer.
     After(&'static str),
+    /// Not at all: nothing goes through any more, and nobody is told.
+    Stall(&'static str),
 }
 
 impl Cut {
     fn is_at(self, data: &[u8]) -> bool {
-        let (Self::Before(text) | Self::After(text)) = self else {
+        let (Self::Before(text) | Self::After(text) | Self::Stall(text)) = self else {
             return false;
         };
         data.windows(text.len())
@@ -75,6 +77,13 @@ impl Proxy {
     pub(crate) fn cut(&self, cut: Cut) {
         *self.cut.lock().unwrap() = cut;
     }
+
+    /// Waits until a link was cut.
+    pub(crate) fn until_cut(&self) {
+        while *self.cut.lock().unwrap() != Cut::Never {
+            thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
 }
 
 /// Carries data both ways, until it is time to cut.
@@ -94,11 +103,16 @@ fn link(client: &TcpStream, server: &TcpStream, cut: &Arc<Mutex<Cut>>) {
             let data = &data[..count];
             let mut plan = plan.lock().unwrap();
             if plan.is_at(data) {
-                if matches!(*plan, Cut::Before(_)) {
-                    *plan = Cut::Never;
-                    break;
+                match std::mem::replace(&mut *plan, Cut::Never) {
+                    Cut::Before(_) => break,
+                    Cut::Stall(_) => {
+                        drop(plan);
+                        loop {
+                            thread::park();
+                        }
+                    }
+                    Cut::Never | Cut::After(_) => {}
                 }
-                *plan = Cut::Never;
                 *flag.lock().unwrap() = true;
             }
             drop(plan);
