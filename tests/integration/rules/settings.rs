@@ -4,6 +4,9 @@ use super::*;
 
 #[cfg(feature = "mysql")]
 mod on_mysql_only {
+    use upsert_core::CommitOutcome;
+
+    use super::super::words::*;
     use super::*;
     use crate::support::mysql::{Conn, TestDatabase};
 
@@ -94,6 +97,8 @@ mod on_mysql_only {
         ]
         .map(|(id, text)| cells(id, text))
         .into();
+        // `BEGIN`, which Diesel sends before several statements, begins a block there.
+        let is_one = mode == "ORACLE";
         let texts = |conn: &mut Conn| {
             loose::table
                 .select((
@@ -115,8 +120,11 @@ mod on_mysql_only {
         };
         let text = |text: &str| Some(text.to_owned());
 
-        let written = wait(upsert(rows.iter().map(LooseWide::from)).execute(conn));
-        assert_eq!(written.unwrap(), 6, "{mode}");
+        let mut call = upsert(rows.iter().map(LooseWide::from));
+        if is_one {
+            call = call.chunk_size(rows.len());
+        }
+        assert_eq!(wait(call.execute(conn)).unwrap(), 6, "{mode}");
         let expected = [
             (1, Some(4), text("a"), text("a"), text("x")),
             (2, Some(4), text("b"), text("b"), text("it's \\ \"")),
@@ -124,9 +132,12 @@ mod on_mysql_only {
         assert_eq!(texts(conn), expected, "{mode}");
 
         diesel::delete(loose::table).execute(conn).unwrap();
-        let call = upsert(rows.iter().map(SkipWord::from))
+        let mut call = upsert(rows.iter().map(SkipWord::from))
             .set(loose::note, loose::word.concat("\\'"))
             .update_if(excluded(loose::word).ne("x"));
+        if is_one {
+            call = call.chunk_size(rows.len());
+        }
         assert_eq!(wait(call.execute(conn)).unwrap(), 5, "{mode}");
         // The fourth row changes the note, because the word was changed before.
         let expected = [
@@ -158,6 +169,22 @@ mod on_mysql_only {
         ] {
             check_mode(mode);
         }
+    }
+
+    #[test]
+    fn oracle_mode_has_no_begin_for_several_statements() {
+        let mut database = TestDatabase::new();
+        database.run("SET sql_mode = 'ORACLE,STRICT_ALL_TABLES'");
+        database.run(&create_labels("VARCHAR(40)"));
+        let conn = &mut database.conn;
+        let call = upsert([label(1, "a"), label(2, "b")]).chunk_size(1);
+        let error = wait(call.execute(conn)).unwrap_err();
+        assert_eq!(error.commit_outcome(), CommitOutcome::Nothing, "{error:?}");
+        let ids = || labels::table.select(labels::id).order(labels::id);
+        assert_eq!(ids().load::<i32>(conn).unwrap(), [0; 0]);
+        let call = upsert([label(1, "a"), label(2, "b")]).chunk_size(2);
+        assert_eq!(wait(call.execute(conn)).unwrap(), 2);
+        assert_eq!(ids().load::<i32>(conn).unwrap(), [1, 2]);
     }
 }
 

@@ -17,6 +17,7 @@ mod proxy;
 mod random;
 mod report;
 mod server;
+mod sizes;
 
 /// What a program that cannot go on says.
 type Failed = Box<dyn Error + Send + Sync>;
@@ -53,6 +54,8 @@ enum Command {
         #[arg(long, default_value_t = 1000)]
         calls: usize,
     },
+    /// Measures what calls leave in the log and the catalog of PostgreSQL.
+    Sizes { url: String },
     /// Writes to the three nodes of a cluster, of which one is killed.
     Galera(galera::Arguments),
 }
@@ -80,6 +83,7 @@ fn run() -> Result<bool, Failed> {
             on_server_of!(urls[0], lists::run, &urls, seconds, pooled)
         }
         Command::Commits { url, calls } => on_server_of!(url, commits::run, &url, calls),
+        Command::Sizes { url } => sizes::run(&url),
         Command::Galera(arguments) => galera::run(&arguments),
     }
 }
