@@ -9,14 +9,16 @@
 //! | T30 `DO NOTHING` counts as a read under `SERIALIZABLE` | PostgreSQL 15.18 lets both commit, 15.20 does not; the crate promises nothing |
 //! | T31 `DO SELECT` | no released PostgreSQL has it |
 
+use std::fmt::Debug;
 use std::sync::Barrier;
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use upsert_core::{Action, Contention, Outcome};
 
 use crate::api::{Upsertable, upsert, wait};
+use crate::support::until;
 
 diesel::table! {
     fruits (id) {
@@ -62,18 +64,31 @@ fn row(id: i32, name: &str, active: bool) -> Row {
     (id, name.to_owned(), active)
 }
 
+/// Waits until a call waits for a lock.
+#[track_caller]
+fn waiting<T: Debug>(
+    call: ScopedJoinHandle<'_, T>,
+    mut waits: impl FnMut() -> bool,
+) -> ScopedJoinHandle<'_, T> {
+    until(|| call.is_finished() || waits());
+    if call.is_finished() {
+        panic!("it does not wait, but ends with {:?}", call.join());
+    }
+    call
+}
+
 macro_rules! isolation_tests {
     ($system:ident) => {
         mod $system {
             use super::*;
-            use crate::support::$system::{Conn, TestDatabase, connection_id, until_it_waits};
+            use crate::support::$system::{Conn, TestDatabase, connection_id, waits};
 
             fn rows(conn: &mut Conn) -> Vec<Row> {
                 fruits::table.order(fruits::id).load(conn).unwrap()
             }
 
             /// Runs `call` while another transaction holds what it has done, which then ends.
-            fn meanwhile<T: Send>(
+            fn meanwhile<T: Debug + Send>(
                 database: &TestDatabase,
                 sql: &str,
                 end: &str,
@@ -83,8 +98,9 @@ macro_rules! isolation_tests {
                 let id = connection_id(&mut conn);
                 other.batch_execute(&format!("BEGIN; {sql}")).unwrap();
                 thread::scope(|scope| {
+                    let mut watcher = database.connect();
                     let call = scope.spawn(|| call(&mut conn));
-                    until_it_waits(&mut database.connect(), id);
+                    let call = waiting(call, || waits(&mut watcher, id));
                     other.batch_execute(end).unwrap();
                     call.join().unwrap()
                 })
@@ -188,18 +204,23 @@ macro_rules! isolation_tests {
                         let barrier = &barrier;
                         scope.spawn(move || {
                             let round = |id| {
+                                // Nobody panics here, as the other would wait for ever.
                                 barrier.wait();
-                                actions(wait(upsert([fruit(id, name)]).outcome(&mut conn)))[0]
+                                wait(upsert([fruit(id, name)]).outcome(&mut conn))
                             };
                             (0..ROUNDS).map(round).collect::<Vec<_>>()
                         })
                     };
                     let (one, two) = (call("one"), call("two"));
-                    (one.join().unwrap(), two.join().unwrap())
+                    [one, two].map(|call| {
+                        let outcomes = call.join().unwrap().into_iter();
+                        outcomes.map(|it| actions(it)[0]).collect::<Vec<_>>()
+                    })
                 });
+                let [ones, twos] = outcomes;
                 let rows = rows(&mut database.conn);
                 assert_eq!(rows.len(), usize::try_from(ROUNDS).unwrap());
-                for ((row, one), two) in rows.iter().zip(outcomes.0).zip(outcomes.1) {
+                for ((row, one), two) in rows.iter().zip(ones).zip(twos) {
                     let winner = match (one, two) {
                         (Action::Inserted, Action::Updated) => "two",
                         (Action::Updated, Action::Inserted) => "one",
@@ -231,7 +252,7 @@ isolation_tests!(mysql);
 #[cfg(feature = "postgres")]
 mod on_postgres_only {
     use super::*;
-    use crate::support::postgres::{TestDatabase, connection_id, until_it_waits};
+    use crate::support::postgres::{TestDatabase, connection_id, waits};
 
     diesel::define_sql_function! {
         fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text;
@@ -265,7 +286,8 @@ mod on_postgres_only {
                     let fruits = [fruit(1, "mine"), fruit(1, "mine")];
                     wait(upsert(fruits).do_nothing().execute(&mut conn))
                 });
-                until_it_waits(&mut database.connect(), id);
+                let mut watcher = database.connect();
+                let call = waiting(call, || waits(&mut watcher, id));
                 other.batch_execute("COMMIT").unwrap();
                 call.join().unwrap()
             });
@@ -300,7 +322,8 @@ mod on_postgres_only {
                 };
                 wait(upsert([fruit]).outcome(&mut conn))
             });
-            until_it_waits(&mut database.connect(), id);
+            let mut watcher = database.connect();
+            let call = waiting(call, || waits(&mut watcher, id));
             other.batch_execute("COMMIT").unwrap();
             call.join().unwrap()
         });

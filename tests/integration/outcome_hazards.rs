@@ -409,8 +409,14 @@ macro_rules! cases_on {
         impl Cases {
             pub(super) fn new() -> Self {
                 let database = TestDatabase::new();
+                let mut reader = database.connect();
+                if crate::support::$system::SYSTEM.is_postgres() {
+                    // Keys are compared as texts.
+                    let settings = "SET DateStyle = 'ISO'; SET bytea_output = 'hex'";
+                    reader.batch_execute(settings).unwrap();
+                }
                 Self {
-                    reader: database.connect(),
+                    reader,
                     database,
                     failures: Vec::new(),
                     setup: String::new(),

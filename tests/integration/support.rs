@@ -253,7 +253,7 @@ struct Number {
 
 /// Waits until a condition holds.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
-fn until(mut holds: impl FnMut() -> bool) {
+pub(crate) fn until(mut holds: impl FnMut() -> bool) {
     use std::time::Duration;
     for _ in 0..200 {
         // MariaDB looks at its transactions anew only if it has not been asked for a tenth of a
@@ -397,13 +397,16 @@ pub(crate) mod postgres {
         query.get_result::<Number>(conn).unwrap().number
     }
 
+    /// Does another connection wait for a lock?
+    pub(crate) fn waits(watcher: &mut Conn, id: i64) -> bool {
+        let sql = format!("SELECT cardinality(pg_blocking_pids({id}))::int8 AS number");
+        let blocked_by: Number = diesel::sql_query(sql).get_result(watcher).unwrap();
+        blocked_by.number > 0
+    }
+
     /// Waits until another connection waits for a lock.
     pub(crate) fn until_it_waits(watcher: &mut Conn, id: i64) {
-        let sql = format!("SELECT cardinality(pg_blocking_pids({id}))::int8 AS number");
-        until(|| {
-            let blocked_by: Number = diesel::sql_query(&sql).get_result(watcher).unwrap();
-            blocked_by.number > 0
-        });
+        until(|| waits(watcher, id));
     }
 
     /// Lets the other transaction of a deadlock be the one that is ended: it finds it first.
@@ -511,16 +514,19 @@ pub(crate) mod mysql {
         query.get_result::<Number>(conn).unwrap().number
     }
 
-    /// Waits until another connection waits for a lock.
-    pub(crate) fn until_it_waits(watcher: &mut Conn, id: i64) {
+    /// Does another connection wait for a lock?
+    pub(crate) fn waits(watcher: &mut Conn, id: i64) -> bool {
         let sql = format!(
             "SELECT COUNT(*) AS number FROM information_schema.INNODB_TRX \
              WHERE trx_state = 'LOCK WAIT' AND trx_mysql_thread_id = {id}"
         );
-        until(|| {
-            let waiting: Number = diesel::sql_query(&sql).get_result(watcher).unwrap();
-            waiting.number > 0
-        });
+        let waiting: Number = diesel::sql_query(sql).get_result(watcher).unwrap();
+        waiting.number > 0
+    }
+
+    /// Waits until another connection waits for a lock.
+    pub(crate) fn until_it_waits(watcher: &mut Conn, id: i64) {
+        until(|| waits(watcher, id));
     }
 
     /// InnoDB ends the transaction that has changed fewer rows.

@@ -693,6 +693,7 @@ fn a_row_that_the_snapshot_does_not_have() {
             for chunk_size in [1, 1000] {
                 let mut database = TestDatabase::new();
                 database.run(&items("VARCHAR(20)"));
+                database.run("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ");
                 let mut other = database.connect();
                 let conn = &mut database.conn;
                 let told = conn

@@ -1078,7 +1078,7 @@ mod types {
         );
 
         let keys: [&'static [u8]; 6] = [b"\0", b"", b"\0", b"", b"\xff\0", b"\xff\0"];
-        let setup = created("bytea", ["'\\x00'", "''"]);
+        let setup = created("bytea", ["decode('00', 'hex')", "''"]);
         check_equal(
             &mut cases,
             "bytea",

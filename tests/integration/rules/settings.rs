@@ -216,6 +216,54 @@ mod on_postgres_only {
         }
     }
 
+    /// Texts of numbers that differ may be the same, with few digits.
+    #[test]
+    fn sums_that_are_written_alike() {
+        diesel::table! {
+            ratios (id) {
+                id -> Integer,
+                ratio -> Double,
+                half -> Nullable<Float>,
+            }
+        }
+        #[derive(Debug, Clone, Upsertable)]
+        #[diesel(table_name = ratios)]
+        #[upsert(skip_unchanged)]
+        struct Ratio {
+            #[conflict_key]
+            id: i32,
+            #[on_conflict(add)]
+            ratio: f64,
+            #[on_conflict(set = half + excluded(half))]
+            half: Option<f32>,
+        }
+        let mut database = TestDatabase::new();
+        database.run("SET extra_float_digits = -15");
+        database.run(
+            "CREATE TABLE ratios (id INTEGER PRIMARY KEY, ratio float8 NOT NULL, half float4)",
+        );
+        let conn = &mut database.conn;
+        let sum = |ratio, half| Ratio { id: 1, ratio, half };
+        for (row, written, expected) in [
+            (sum(-1.5, None), 1, (-1.5, None)),
+            (sum(-0.5, None), 1, (-2.0, None)),
+            (sum(0.0, Some(1.0)), 0, (-2.0, None)),
+        ] {
+            assert_eq!(wait(row.upsert(conn)).unwrap(), written);
+            let found = ratios::table.select((ratios::ratio, ratios::half));
+            assert_eq!(found.first::<(f64, Option<f32>)>(conn).unwrap(), expected);
+        }
+        diesel::update(ratios::table)
+            .set(ratios::half.eq(-1.5_f32))
+            .execute(conn)
+            .unwrap();
+        assert_eq!(wait(sum(0.0, Some(-0.5)).upsert(conn)).unwrap(), 1);
+        assert_eq!(
+            ratios::table.select(ratios::half).first(conn),
+            Ok(Some(-2.0_f32))
+        );
+    }
+
     /// A statement that is planned once for any parameters.
     #[test]
     fn generic_plans() {

@@ -3,6 +3,7 @@
 #[cfg(feature = "copy")]
 use core::any::Any;
 use core::any::TypeId;
+use core::mem;
 
 use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql};
@@ -189,6 +190,19 @@ impl Values for Pg {
     const EXTREME_OF_NULL_IS_NULL: bool = false;
 }
 
+/// As what values are compared whose types may differ; with the parenthesis before it.
+fn compared_as(kind: TypeKind) -> &'static [&'static str] {
+    const ITSELF: &str = ")";
+    const TEXT: &str = ")::pg_catalog.text COLLATE pg_catalog.\"C\"";
+    match kind {
+        TypeKind::Exact | TypeKind::Date | TypeKind::Time => &[ITSELF],
+        // `1.0` and `1.00` are equal, and not the same; with few `extra_float_digits` the
+        // texts of numbers are the same that are not equal.
+        TypeKind::Number => &[ITSELF, TEXT],
+        TypeKind::Text | TypeKind::Json | TypeKind::Other => &[TEXT],
+    }
+}
+
 impl OnConflict for Pg {
     /// `*<>` compares the bytes of the values, so it takes types that have no
     /// `=`, such as `json` and `point`, and tells apart what a collation or a
@@ -226,23 +240,19 @@ impl OnConflict for Pg {
             }
             out.push_sql(")::pg_catalog.record");
         }
-        for (i, assignment) in others.iter().enumerate() {
-            if i > 0 || !same_type.is_empty() {
-                out.push_sql(" OR ");
-            }
-            let as_text = match TypeKind::of((assignment.column.sql_type)()) {
-                // `1.0` and `1.00` are equal, but not the same.
-                TypeKind::Text | TypeKind::Json | TypeKind::Number | TypeKind::Other => {
-                    ")::pg_catalog.text COLLATE pg_catalog.\"C\""
+        let mut is_first = same_type.is_empty();
+        for assignment in others {
+            for as_what in compared_as(TypeKind::of((assignment.column.sql_type)())) {
+                if !mem::take(&mut is_first) {
+                    out.push_sql(" OR ");
                 }
-                TypeKind::Exact | TypeKind::Date | TypeKind::Time => ")",
-            };
-            out.push_sql("(");
-            push_existing(table, assignment.column.name, out)?;
-            out.push_sql(as_text);
-            out.push_sql(" IS DISTINCT FROM (");
-            push_value(table, assignment, out)?;
-            out.push_sql(as_text);
+                out.push_sql("(");
+                push_existing(table, assignment.column.name, out)?;
+                out.push_sql(as_what);
+                out.push_sql(" IS DISTINCT FROM (");
+                push_value(table, assignment, out)?;
+                out.push_sql(as_what);
+            }
         }
         Ok(())
     }
