@@ -71,9 +71,11 @@ fn waiting<T: Debug>(
     mut waits: impl FnMut() -> bool,
 ) -> ScopedJoinHandle<'_, T> {
     until(|| call.is_finished() || waits());
-    if call.is_finished() {
-        panic!("it does not wait, but ends with {:?}", call.join());
-    }
+    assert!(
+        !call.is_finished(),
+        "it does not wait, but ends with {:?}",
+        call.join()
+    );
     call
 }
 

@@ -229,7 +229,7 @@ mod on_postgres_only {
         #[derive(Debug, Clone, Upsertable)]
         #[diesel(table_name = ratios)]
         #[upsert(skip_unchanged)]
-        struct Ratio {
+        struct Summed {
             #[conflict_key]
             id: i32,
             #[on_conflict(add)]
@@ -243,7 +243,7 @@ mod on_postgres_only {
             "CREATE TABLE ratios (id INTEGER PRIMARY KEY, ratio float8 NOT NULL, half float4)",
         );
         let conn = &mut database.conn;
-        let sum = |ratio, half| Ratio { id: 1, ratio, half };
+        let sum = |ratio, half| Summed { id: 1, ratio, half };
         for (row, written, expected) in [
             (sum(-1.5, None), 1, (-1.5, None)),
             (sum(-0.5, None), 1, (-2.0, None)),
