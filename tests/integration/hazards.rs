@@ -417,7 +417,6 @@ mod on_postgres_only {
         }
     }
 
-    /// Keys that PostgreSQL alone knows to be equal.
     /// The server does not see that a client's link is dead, and keeps its locks.
     #[test]
     fn a_link_that_is_half_open() {
@@ -501,6 +500,7 @@ mod on_postgres_only {
         }
     }
 
+    /// Keys that PostgreSQL alone knows to be equal.
     #[test]
     fn intervals_that_are_written_otherwise() {
         diesel::table! {

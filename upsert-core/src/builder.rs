@@ -363,10 +363,10 @@ where
     /// INSERT INTO upsert_tokens (token) VALUES ('products of feed 2026-11-22T03:00')
     ///   ON CONFLICT (token) DO NOTHING;
     /// ```
-    /// So a call whose
-    /// COMMIT got no answer, [`Error::CommitUnknown`], can be sent again, also where it adds
-    /// to what is there. The table may have other columns with defaults, the time for
-    /// example, by which old tokens are deleted.
+    ///
+    /// So a call whose COMMIT got no answer, [`Error::CommitUnknown`], can be sent again, also
+    /// where it adds to what is there. The table may have other columns with defaults, the time
+    /// for example, by which old tokens are deleted.
     ///
     /// ```
     /// # include!("doctest_setup.rs");

@@ -21,7 +21,7 @@ pub use self::clause::{
 };
 pub use self::outcomes::{KeyColumn, KeyColumns, KeyLookup, Outcomes, Report, Rows};
 pub use self::values::{Values, push_plain_sum, push_value};
-use crate::error::{Contention, constraint};
+use crate::error::{Contention, constraint, is_of_row};
 use crate::expression::Fragment;
 
 pub use crate::field::Rule;
@@ -625,12 +625,8 @@ pub fn fault_of_kind(error: &DieselError) -> Fault {
         return Fault::Other;
     };
     match kind {
+        _ if is_of_row(error) => Fault::Row,
         DatabaseErrorKind::UniqueViolation => Fault::UniqueViolation(constraint(&**info)),
-        DatabaseErrorKind::ForeignKeyViolation
-        | DatabaseErrorKind::NotNullViolation
-        | DatabaseErrorKind::CheckViolation
-        | DatabaseErrorKind::RestrictViolation
-        | DatabaseErrorKind::ExclusionViolation => Fault::Row,
         DatabaseErrorKind::SerializationFailure => Fault::Contention(Contention::Serialization),
         // The server has answered before it was gone.
         DatabaseErrorKind::ClosedConnection if info.constraint_name().is_some() => Fault::Row,

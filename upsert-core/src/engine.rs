@@ -994,13 +994,8 @@ where
     if question.is_some() || reads {
         lock(session, model).await?;
     }
-    let inspection = match question {
-        Some(question) => {
-            let answer = session.ask(question).await.map_err(Error::Connection)?;
-            S::Backend::inspection(answer)
-        }
-        None => Inspection::default(),
-    };
+    let inspection = inspected(session, question).await;
+    let inspection = inspection.map_err(Error::Connection)?;
     if inspection.has_unique_index {
         Ok(inspection)
     } else {
@@ -1008,6 +1003,17 @@ where
             place: place(model, Vec::new()),
             source: None,
         })
+    }
+}
+
+/// What the catalog answers, where it has to be asked.
+async fn inspected<S: Session>(
+    session: &mut S,
+    question: Option<Question<'_, S::Backend>>,
+) -> QueryResult<Inspection> {
+    match question {
+        Some(question) => Ok(S::Backend::inspection(session.ask(question).await?)),
+        None => Ok(Inspection::default()),
     }
 }
 

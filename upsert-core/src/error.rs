@@ -545,14 +545,15 @@ fn show_interrupted(committed: usize, source: &Error, f: &mut fmt::Formatter<'_>
     )
 }
 
-/// Is it for certain about a row's values?
-fn is_of_row(source: &DieselError) -> bool {
+/// Is it for certain about a row's values, by the kind that Diesel gives it?
+pub(crate) fn is_of_row(source: &DieselError) -> bool {
     matches!(
         source,
         DieselError::DatabaseError(
             DatabaseErrorKind::ForeignKeyViolation
                 | DatabaseErrorKind::NotNullViolation
                 | DatabaseErrorKind::CheckViolation
+                | DatabaseErrorKind::RestrictViolation
                 | DatabaseErrorKind::ExclusionViolation,
             _,
         )

@@ -58,6 +58,20 @@ pub(crate) fn excluded_sql<DB: Dialect>(column: &'static str) -> QueryResult<Str
     sql_of::<DB>(&Excluded(column))
 }
 
+/// Writes names, quoted and between commas.
+pub(crate) fn push_identifiers<'n, DB: Dialect>(
+    names: impl IntoIterator<Item = &'n str>,
+    out: &mut AstPass<'_, '_, DB>,
+) -> QueryResult<()> {
+    for (i, name) in names.into_iter().enumerate() {
+        if i > 0 {
+            out.push_sql(", ");
+        }
+        out.push_identifier(name)?;
+    }
+    Ok(())
+}
+
 /// A name as SQL, quoted.
 pub(crate) fn quoted<DB: Dialect>(name: &str) -> QueryResult<String> {
     let mut builder = DB::QueryBuilder::default();

@@ -14,6 +14,7 @@ use crate::dialect::{ConflictClause, Dialect, Outcomes, Report, Rows};
 use crate::error::{Error, Result, refuse};
 use crate::field::{ColumnDef, Supplied};
 use crate::model::Model;
+use crate::sql::push_identifiers;
 use crate::upsertable::{Fields, Upserts};
 
 /// The statement for some rows of a batch, all of which supply the same
@@ -236,10 +237,8 @@ pub(crate) fn push_insert_into<DB: Dialect>(
 ) -> QueryResult<()> {
     out.push_sql("INSERT INTO ");
     out.push_sql(table);
-    for (i, column) in columns.enumerate() {
-        out.push_sql(if i > 0 { ", " } else { " (" });
-        out.push_identifier(column)?;
-    }
+    out.push_sql(" (");
+    push_identifiers(columns, out)?;
     out.push_sql(") ");
     Ok(())
 }

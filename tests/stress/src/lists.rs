@@ -115,6 +115,15 @@ fn call(shared: &Shared, random: &mut Random) -> (Vec<(i64, i64)>, Vec<Append>) 
     (appended, rows)
 }
 
+/// Connects; behind a pooler another client's statement may have the name of one that is kept.
+fn open<C: Server>(connect: Connect<C>, url: &str, pooled: bool) -> Result<C, Failed> {
+    let mut conn = connect(url)?;
+    if pooled {
+        conn.set_prepared_statement_cache_size(CacheSize::Disabled);
+    }
+    Ok(conn)
+}
+
 fn write<C: Server>(
     connect: Connect<C>,
     urls: &[String],
@@ -124,10 +133,9 @@ fn write<C: Server>(
 ) -> Result<Vec<Call>, Failed> {
     let mut random = Random::new(writer as u64);
     let mut calls = Vec::new();
-    let open = || {
-        let mut conn = connect(of(urls, writer))?;
+    let again = || {
+        let mut conn = open(connect, of(urls, writer), pooled)?;
         if pooled {
-            conn.set_prepared_statement_cache_size(CacheSize::Disabled);
             return Ok(conn);
         }
         conn.find_deadlocks_soon();
@@ -137,7 +145,7 @@ fn write<C: Server>(
         });
         Ok::<_, Failed>(conn)
     };
-    let mut conn = open()?;
+    let mut conn = again()?;
     while !shared.is_over() {
         let (appended, rows) = call(shared, &mut random);
         let mut builder = upsert(rows).retry(Retry::default());
@@ -156,7 +164,7 @@ fn write<C: Server>(
                 with(&shared.failures, |failures| failures.add(name));
                 // Did it fail because the connection was killed?
                 if !pooled && conn.numbers(C::NUMBER).is_err() {
-                    conn = open()?;
+                    conn = again()?;
                 }
                 match error.commit_outcome() {
                     CommitOutcome::Nothing => End::Nothing,
@@ -177,10 +185,7 @@ fn read<C: Server>(
     pooled: bool,
 ) -> Result<(), Failed> {
     let mut random = Random::new(100 + reader as u64);
-    let mut conn = connect(of(urls, reader))?;
-    if pooled {
-        conn.set_prepared_statement_cache_size(CacheSize::Disabled);
-    }
+    let mut conn = open(connect, of(urls, reader), pooled)?;
     while !shared.is_over() {
         let lists = shared.next.load(Ordering::Relaxed) / NUMBERS_OF_LISTS * KEYS;
         let key = lists + random.keys(1, KEYS)[0];
@@ -293,10 +298,7 @@ pub(crate) fn run<C: Server>(
     pooled: bool,
 ) -> Result<bool, Failed> {
     let shared = &Shared::default();
-    let mut conn = connect(of(urls, 0))?;
-    if pooled {
-        conn.set_prepared_statement_cache_size(CacheSize::Disabled);
-    }
+    let mut conn = open(connect, of(urls, 0), pooled)?;
     conn.create(
         "stress_lists",
         "id BIGINT NOT NULL PRIMARY KEY, val TEXT NOT NULL, CHECK (id >= 0)",

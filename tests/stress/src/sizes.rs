@@ -11,7 +11,7 @@ use crate::server::{self, Server};
 const ROWS: i64 = 10_000;
 /// The calls that are sent by COPY.
 const COPIES: i64 = 500;
-/// As many rows as a COPY is worth for.
+/// The rows of each: few, as only the table that they go through is measured.
 const COPIED_ROWS: i64 = 4;
 /// Of each size the smallest counts, as the server writes for itself too.
 const ROUNDS: usize = 3;

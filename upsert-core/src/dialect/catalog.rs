@@ -1,7 +1,6 @@
 //! What a database's catalog says of a table.
 
 use diesel::query_builder::AstPass;
-use diesel::result::QueryResult;
 
 use super::Outcomes;
 use crate::expression::Fragment;
@@ -26,24 +25,10 @@ pub trait Catalog: Outcomes {
     /// Does the statement itself fail if no unique index is on the target?
     const NEEDS_INDEX: bool = true;
 
-    /// Writes a query for no row, with columns of the types that `columns` of `table` have; by
-    /// default from the table, which takes the right to read it.
-    fn push_no_rows(
-        table: &str,
-        columns: &[&str],
-        out: &mut AstPass<'_, '_, Self>,
-    ) -> QueryResult<()> {
-        out.push_sql("SELECT ");
-        for (i, column) in columns.iter().enumerate() {
-            if i > 0 {
-                out.push_sql(", ");
-            }
-            out.push_identifier(column)?;
-        }
-        out.push_sql(" FROM ");
+    /// Writes, behind `FROM`, what has the columns of `table`: by default the table, which takes
+    /// the right to read it.
+    fn push_columns_of(table: &str, out: &mut AstPass<'_, '_, Self>) {
         out.push_sql(table);
-        out.push_sql(" WHERE 1 = 0");
-        Ok(())
     }
 
     /// The query for what is to be said of the table `table`, a name as SQL, in rows of two

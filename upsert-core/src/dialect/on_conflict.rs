@@ -7,6 +7,7 @@ use super::{
     Assignment, ConflictClause, TargetClause, Values, push_condition, push_existing, push_value,
 };
 use crate::field::Rule;
+use crate::sql::push_identifiers;
 
 /// What databases with this clause write in their own ways.
 pub trait OnConflict: Values {
@@ -54,12 +55,7 @@ pub fn push_on_conflict<'b, DB: OnConflict>(
     match &conflict.target {
         TargetClause::Columns(columns) => {
             out.push_sql("(");
-            for (i, column) in columns.iter().enumerate() {
-                if i > 0 {
-                    out.push_sql(", ");
-                }
-                out.push_identifier(column)?;
-            }
+            push_identifiers(columns.iter().copied(), out)?;
             out.push_sql(")");
         }
         TargetClause::Constraint(name) => {

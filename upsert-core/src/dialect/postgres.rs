@@ -26,6 +26,7 @@ use super::{Copier, Plain};
 use crate::error::Contention;
 use crate::expression::Fragment;
 use crate::field::Rule;
+use crate::sql::push_identifiers;
 
 #[cfg(feature = "copy")]
 pub(crate) mod copy;
@@ -344,12 +345,7 @@ impl Outcomes for Pg {
         out: &mut AstPass<'_, 'b, Self>,
     ) -> QueryResult<()> {
         out.push_sql("SELECT ");
-        for (i, column) in rows.columns().iter().enumerate() {
-            if i > 0 {
-                out.push_sql(", ");
-            }
-            out.push_identifier(column.name)?;
-        }
+        push_identifiers(rows.columns().iter().map(|column| column.name), out)?;
         out.push_sql(" FROM ");
         push_named_values(rows, out)?;
         out.push_sql(
@@ -406,20 +402,10 @@ impl Catalog for Pg {
     const ARBITER: Option<&'static str> = Some("Conflict Arbiter Indexes: ");
 
     /// The type of its rows says what its columns are, and may be used without rights.
-    fn push_no_rows(
-        table: &str,
-        columns: &[&str],
-        out: &mut AstPass<'_, '_, Self>,
-    ) -> QueryResult<()> {
-        out.push_sql("SELECT ");
-        for (i, column) in columns.iter().enumerate() {
-            out.push_sql(if i > 0 { ", (NULL::" } else { "(NULL::" });
-            out.push_sql(table);
-            out.push_sql(").");
-            out.push_identifier(column)?;
-        }
-        out.push_sql(" WHERE FALSE");
-        Ok(())
+    fn push_columns_of(table: &str, out: &mut AstPass<'_, '_, Self>) {
+        out.push_sql("(SELECT (NULL::");
+        out.push_sql(table);
+        out.push_sql(").*) AS __upsert_rows");
     }
 
     fn facts(table: &str) -> Fragment<'_, Self> {

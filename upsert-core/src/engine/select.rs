@@ -3,7 +3,7 @@
 use diesel::query_builder::QueryFragment;
 use diesel::result::QueryResult;
 
-use super::{begin, classified, end, error, fault_of, inspect, of_question, place};
+use super::{begin, classified, end, error, fault_of, inspect, kept, of_question, place};
 use crate::dialect::{Dialect, Fault, TargetLookup};
 use crate::error::{Error, Result};
 use crate::select::UpsertFromStatement;
@@ -75,9 +75,8 @@ async fn count<S: Session>(
         return Ok(affected);
     };
     let selected = session.ask(question).await?;
-    let kept = match S::Backend::kept_rows() {
-        Some(question) if keeps_rows => session.ask(question).await?,
-        _ => 0,
-    };
-    Ok(selected.saturating_sub(kept))
+    if !keeps_rows {
+        return Ok(selected);
+    }
+    Ok(selected.saturating_sub(kept(session).await?))
 }

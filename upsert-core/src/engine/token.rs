@@ -1,6 +1,6 @@
 //! Calls that are applied once, however often they are sent.
 
-use super::{Stop, error, fault_of, place};
+use super::{Stop, error, fault_of, inspected, place};
 use crate::dialect::{Dialect, Fault, TargetLookup};
 use crate::error::{Error, refuse};
 use crate::model::Model;
@@ -25,12 +25,10 @@ pub(super) async fn use_token<S: Session>(
     };
     let insert = InsertToken::<S::Backend>::of(token).map_err(failed)?;
     let lookup = TargetLookup::of_index(&insert.table, InsertToken::<S::Backend>::COLUMNS);
-    if let Some(question) = S::Backend::inspect(&lookup) {
-        let answer = session.ask(question).await?;
-        if !S::Backend::inspection(answer).has_unique_index {
-            let why = "the table `upsert_tokens` has no unique index on `token`";
-            return Err(failed(refuse(why)));
-        }
+    let inspection = inspected(session, S::Backend::inspect(&lookup)).await?;
+    if !inspection.has_unique_index {
+        let why = "the table `upsert_tokens` has no unique index on `token`";
+        return Err(failed(refuse(why)));
     }
     let source = match session.execute(&insert).await {
         Ok(0) => return Err(Stop::Applied),

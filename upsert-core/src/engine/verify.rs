@@ -12,7 +12,7 @@ use crate::field::ColumnDef;
 use crate::model::Model;
 use crate::select::UpsertFromStatement;
 use crate::session::{LoadSession, Texts};
-use crate::sql::quoted;
+use crate::sql::{push_identifiers, quoted};
 use crate::verify::{Finding, UniqueIndex, Verification};
 
 /// Says how the table fits the model.
@@ -177,8 +177,12 @@ struct NoRows {
 
 impl<DB: Catalog> QueryFragment<DB> for NoRows {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        let names: Vec<&'static str> = self.columns.iter().map(|column| column.name).collect();
-        DB::push_no_rows(&self.table, &names, &mut out)
+        out.push_sql("SELECT ");
+        push_identifiers(self.columns.iter().map(|column| column.name), &mut out)?;
+        out.push_sql(" FROM ");
+        DB::push_columns_of(&self.table, &mut out);
+        out.push_sql(" WHERE 1 = 0");
+        Ok(())
     }
 }
 
