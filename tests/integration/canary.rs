@@ -145,10 +145,11 @@ fn create(system: System) -> String {
         System::Mysql => ("CHARACTER SET ascii ", ""),
     };
     let trigger = match system {
-        System::Sqlite => {
+        // Before SQLite 3.47 the text is a literal.
+        System::Sqlite => &format!(
             "CREATE TRIGGER refuse BEFORE INSERT ON secrets WHEN NEW.note LIKE 'refuse %' BEGIN \
-             SELECT RAISE(ABORT, NEW.note); END"
-        }
+             SELECT RAISE(ABORT, 'refuse {CANARY}'); END"
+        ),
         #[cfg(feature = "postgres")]
         System::Postgres => {
             "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \

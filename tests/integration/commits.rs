@@ -2,7 +2,7 @@
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use upsert_core::{CommitOutcome, Error, Retry};
+use upsert_core::{CommitOutcome, Error, OnError, Retry};
 
 use crate::api::{Upsertable, connect, stream, upsert, upsert_stream, wait};
 use crate::proxy::{Cut, Proxy};
@@ -142,6 +142,76 @@ macro_rules! commit_tests {
                     assert!(result.is_err());
                     eventually(&mut database, &[]);
                 }
+            }
+
+            #[test]
+            fn the_callers_commit_without_an_answer_is_unknown() {
+                let (mut database, proxy) = database();
+                for (cut, expected) in [
+                    (Cut::Before("COMMIT"), Vec::new()),
+                    (Cut::After("COMMIT"), vec![1; 5]),
+                ] {
+                    let mut conn: Conn = connect(proxy.url());
+                    proxy.cut(cut);
+                    let call = |conn: &mut Conn| wait(upsert(counters()).execute(conn));
+                    let error = conn.transaction::<_, Error, _>(call).unwrap_err();
+                    assert_eq!(error.commit_outcome(), CommitOutcome::Unknown, "{error:?}");
+                    assert_eq!(
+                        error.to_string(),
+                        "upsert: the connection was lost; if it was at the COMMIT of a \
+                         transaction, it is not known whether that is in the table: look, before \
+                         it is run again"
+                    );
+                    eventually(&mut database, &expected);
+                }
+            }
+
+            /// An error that was Diesel's in between says the same.
+            #[test]
+            fn diesels_errors_keep_what_is_unknown() {
+                let (_database, proxy) = database();
+                let mut conn: Conn = connect(proxy.url());
+                proxy.cut(Cut::After("COMMIT"));
+                let error = wait(upsert(counters()).chunk_size(2).execute(&mut conn)).unwrap_err();
+                let error = Error::from(diesel::result::Error::from(error));
+                assert_eq!(error.commit_outcome(), CommitOutcome::Unknown, "{error:?}");
+            }
+
+            /// The rows that are left out if the call is committed are told; the call that is
+            /// sent again tells of none.
+            #[test]
+            fn rows_that_are_left_out_by_a_commit_without_an_answer_are_told() {
+                let (mut database, proxy) = database();
+                database.run("ALTER TABLE counters ADD CHECK (total < 100)");
+                let mut rows = counters();
+                rows[2].total = 500;
+                let mut conn: Conn = connect(proxy.url());
+                proxy.cut(Cut::After("COMMIT"));
+                let mut failed = Vec::new();
+                for expected in [None, Some(0)] {
+                    let call = upsert(rows.clone()).on_error(OnError::Skip(&mut failed));
+                    let written = wait(call.idempotency_token("feed").execute(&mut conn));
+                    assert_eq!(written.ok(), expected);
+                    conn = connect(proxy.url());
+                }
+                assert_eq!(failed.iter().map(|it| it.row).collect::<Vec<_>>(), [2]);
+                eventually(&mut database, &[1; 4]);
+            }
+
+            #[test]
+            fn a_connection_lost_after_a_row_has_failed_is_not_the_rows_fault() {
+                let (mut database, proxy) = database();
+                database.run("ALTER TABLE counters ADD CHECK (total < 100)");
+                let mut rows = counters();
+                rows[2].total = 500;
+                let mut conn: Conn = connect(proxy.url());
+                proxy.cut(Cut::Before("ROLLBACK TO"));
+                let mut failed = Vec::new();
+                let call = upsert(rows).on_error(OnError::Skip(&mut failed));
+                let error = wait(call.execute(&mut conn)).unwrap_err();
+                assert!(matches!(error, Error::ConnectionLost { .. }), "{error:?}");
+                assert_eq!(failed.len(), 0);
+                eventually(&mut database, &[]);
             }
 
             #[test]

@@ -218,6 +218,24 @@ mod on_sqlite_only {
         assert_eq!(failed.len(), 0);
     }
 
+    /// What SQLite says of a CHECK is its expression.
+    #[test]
+    fn a_constraint_with_the_words_of_an_error() {
+        let mut database = TestDatabase::new();
+        database.run(
+            "CREATE TABLE items (id INTEGER PRIMARY KEY, value INTEGER NOT NULL, \
+             CHECK (value < 100 OR 'interrupted' = 'no such table')); \
+             CREATE TRIGGER pay BEFORE INSERT ON items WHEN NEW.value = 50 \
+             BEGIN SELECT RAISE(ABORT, 'payment not authorized'); END",
+        );
+        let mut failed = Vec::new();
+        let input = [item(1, 1), item(2, 500), item(3, 50), item(4, 4)];
+        let call = upsert(input).on_error(OnError::Skip(&mut failed));
+        assert_eq!(wait(call.execute(&mut database.conn)).unwrap(), 2);
+        assert_eq!(failed.iter().map(|it| it.row).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(rows(&mut database.conn), [(1, 1), (4, 4)]);
+    }
+
     /// The table's own words hold for what is not the conflict target; `verify` tells.
     #[test]
     fn a_constraint_with_a_conflict_clause_of_its_own() {
@@ -247,7 +265,7 @@ mod on_postgres_only {
     use std::thread;
     use std::time::Duration;
 
-    use upsert_core::Contention;
+    use upsert_core::{Contention, Retry};
 
     use super::*;
     use crate::api::connect;
@@ -256,6 +274,81 @@ mod on_postgres_only {
 
     fn rows(conn: &mut Conn) -> Vec<(i32, i32)> {
         items::table.order(items::id).load(conn).unwrap()
+    }
+
+    #[test]
+    fn a_commit_that_fails_by_contention_is_tried_again() {
+        let mut database = TestDatabase::new();
+        database.run(CREATE);
+        database.run(
+            "CREATE SEQUENCE attempts; \
+             CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+             IF nextval('attempts') < 3 THEN RAISE EXCEPTION USING ERRCODE = '40001'; END IF; \
+             RETURN NULL; END $$; \
+             CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON items DEFERRABLE INITIALLY DEFERRED \
+             FOR EACH ROW EXECUTE FUNCTION fail()",
+        );
+        let call = upsert(items_of(5)).chunk_size(2).retry(Retry::default());
+        assert_eq!(wait(call.execute(&mut database.conn)).unwrap(), 5);
+        assert_eq!(rows(&mut database.conn).len(), 5);
+        database.run("SELECT setval('attempts', 1, false)");
+        let call = upsert([item(7, 7), item(8, 8)]).chunk_size(1);
+        let error = wait(call.execute(&mut database.conn)).unwrap_err();
+        assert_eq!(
+            error.contention(),
+            Some(Contention::Serialization),
+            "{error:?}"
+        );
+        assert_eq!(rows(&mut database.conn).len(), 5);
+    }
+
+    /// The question about the table waits for a lock, and fails; the caller's transaction goes
+    /// on.
+    #[test]
+    fn a_catalog_that_is_locked() {
+        diesel::table! {
+            parted (id) {
+                id -> Text,
+                value -> Integer,
+            }
+        }
+
+        #[derive(Debug, Clone, Upsertable)]
+        #[diesel(table_name = parted)]
+        #[upsert(update_all)]
+        struct Parted {
+            #[conflict_key]
+            id: String,
+            value: i32,
+        }
+
+        let mut database = TestDatabase::new();
+        database.run(CREATE);
+        database.run(
+            "CREATE TABLE parted (id TEXT PRIMARY KEY, value INTEGER) PARTITION BY LIST (id); \
+             CREATE TABLE part PARTITION OF parted DEFAULT",
+        );
+        let mut other = database.connect();
+        other
+            .batch_execute("BEGIN; LOCK TABLE part IN ACCESS EXCLUSIVE MODE")
+            .unwrap();
+        database.run("SET lock_timeout = '200ms'");
+        let part = |id: i32| Parted {
+            id: id.to_string(),
+            value: id,
+        };
+        let result = database.conn.transaction(|conn| {
+            let call = upsert((0..3).map(part)).chunk_size(1);
+            let error = wait(call.execute(conn)).unwrap_err();
+            assert_eq!(
+                error.contention(),
+                Some(Contention::LockTimeout),
+                "{error:?}"
+            );
+            wait(upsert([item(8, 8)]).execute(conn))
+        });
+        assert_eq!(result.unwrap(), 1);
+        assert_eq!(rows(&mut database.conn), [(8, 8)]);
     }
 
     /// A call that waits for a lock is ended by `end`, and leaves the caller's transaction.
@@ -672,6 +765,8 @@ mod on_postgres_only {
 
 #[cfg(feature = "mysql")]
 mod on_mysql_only {
+    use upsert_core::Contention;
+
     use super::*;
     use crate::api::connect;
     use crate::support::mysql::{Conn, TestDatabase, connection_id};
@@ -737,6 +832,150 @@ mod on_mysql_only {
         }
         drop(conn);
         database.run(&format!("DROP USER {user}@'%'"));
+    }
+
+    /// `CREATE TABLE` has committed the transaction, so that the call's statements commit
+    /// themselves.
+    #[test]
+    fn a_transaction_that_another_statement_has_committed() {
+        let mut database = TestDatabase::new();
+        database.run(CREATE);
+        database.run("ALTER TABLE items ADD CHECK (value < 100)");
+        for rows in [vec![item(1, 1), item(2, 2)], vec![item(1, 1), item(2, 500)]] {
+            for chunk_size in [1, 10] {
+                let result = database.conn.transaction::<_, Error, _>(|conn| {
+                    conn.batch_execute("CREATE TABLE IF NOT EXISTS others (id INTEGER)")?;
+                    let call = upsert(rows.clone()).chunk_size(chunk_size);
+                    let error = wait(call.execute(conn)).unwrap_err();
+                    assert!(matches!(error, Error::TransactionEnded { .. }), "{error:?}");
+                    assert_eq!(error.commit_outcome(), CommitOutcome::Unknown);
+                    Err::<(), _>(error)
+                });
+                assert_eq!(result.unwrap_err().commit_outcome(), CommitOutcome::Unknown);
+                database.run("DROP TABLE others; DELETE FROM items");
+            }
+        }
+    }
+
+    /// The server leaves a statement open that Diesel knows no transaction of.
+    #[test]
+    fn statements_that_do_not_commit_themselves() {
+        let mut database = TestDatabase::new();
+        database.run(CREATE);
+        for setting in ["SET autocommit = 0", "SET completion_type = 'CHAIN'"] {
+            let mut conn = database.connect();
+            // What the connection recalls was before the setting.
+            wait(upsert([item(0, 0)]).execute(&mut conn)).unwrap();
+            conn.batch_execute(setting).unwrap();
+            for rows in [
+                items_of(1),
+                items_of(2),
+                items_of(200),
+                items_of(3000),
+                items_of(5),
+            ] {
+                let written = rows.len();
+                assert_eq!(wait(upsert(rows).execute(&mut conn)).unwrap(), written);
+            }
+            for id in [5000, 5001] {
+                wait(upsert([item(id, 1)]).execute(&mut conn)).unwrap();
+            }
+            drop(conn);
+            let found = rows(&mut database.conn);
+            assert_eq!(
+                (found.len(), found[3000], found[3001]),
+                (3002, (5000, 1), (5001, 1))
+            );
+            database.run("DELETE FROM items");
+        }
+    }
+
+    /// What a statement has written before it failed would be written once more.
+    #[test]
+    fn tables_without_transactions_take_no_part() {
+        let mut database = TestDatabase::new();
+        database.run(&format!("{CREATE} ENGINE = MyISAM"));
+        for on_error in [OnError::Name, OnError::Skip(&mut Vec::new())] {
+            let call = upsert(items_of(3)).on_error(on_error);
+            let error = wait(call.execute(&mut database.conn)).unwrap_err();
+            assert!(matches!(error, Error::Refused { .. }), "{error:?}");
+            assert!(error.to_string().contains("ENGINE = InnoDB"), "{error}");
+        }
+        assert_eq!(rows(&mut database.conn), []);
+        assert_eq!(
+            wait(upsert(items_of(3)).execute(&mut database.conn)).unwrap(),
+            3
+        );
+
+        database.run("ALTER TABLE items ENGINE = InnoDB");
+        database.run(
+            "CREATE TABLE upsert_tokens (token VARBINARY(255) NOT NULL PRIMARY KEY) ENGINE = MyISAM",
+        );
+        let call = upsert([item(7, 7)]).idempotency_token("a");
+        let error = wait(call.execute(&mut database.conn)).unwrap_err();
+        assert!(matches!(error, Error::Token { .. }), "{error:?}");
+        assert_eq!(rows(&mut database.conn).len(), 3);
+    }
+
+    /// A token that is there is found without the others.
+    #[test]
+    fn tokens_of_other_calls_are_not_waited_for() {
+        let mut database = TestDatabase::new();
+        database.run(CREATE);
+        database.run(<diesel::mysql::Mysql as upsert_core::Dialect>::CREATE_TOKENS);
+        let send = |conn: &mut Conn, token| {
+            let call = upsert([item(1, 1)]).idempotency_token(token);
+            wait(call.execute(conn))
+        };
+        assert_eq!(send(&mut database.conn, "one").unwrap(), 1);
+        let mut other = database.connect();
+        other
+            .batch_execute("BEGIN; INSERT INTO upsert_tokens VALUES ('two')")
+            .unwrap();
+        database.run("SET innodb_lock_wait_timeout = 1");
+        assert_eq!(send(&mut database.conn, "one").unwrap(), 0);
+        let error = send(&mut database.conn, "two").unwrap_err();
+        assert_eq!(
+            error.contention(),
+            Some(Contention::LockTimeout),
+            "{error:?}"
+        );
+        other.batch_execute("ROLLBACK").unwrap();
+        assert_eq!(send(&mut database.conn, "two").unwrap(), 1);
+    }
+
+    /// The server quotes a value in its message.
+    #[test]
+    fn a_value_with_the_words_of_an_error() {
+        diesel::table! {
+            numbers (id) {
+                id -> Integer,
+                number -> Text,
+            }
+        }
+
+        #[derive(Debug, Clone, Upsertable)]
+        #[diesel(table_name = numbers)]
+        #[upsert(update_all)]
+        struct Number {
+            #[conflict_key]
+            id: i32,
+            number: &'static str,
+        }
+
+        let mut database = TestDatabase::new();
+        database.run("CREATE TABLE numbers (id INTEGER PRIMARY KEY, number INTEGER)");
+        for text in ["EXP(711 * 1)", "EXP(710 + 1)", "max_allowed_packet", "zzz"] {
+            let mut failed = Vec::new();
+            let rows = ["1", text, "2"].into_iter().zip(1..);
+            let rows = rows.map(|(number, id)| Number { id, number });
+            let call = upsert(rows).on_error(OnError::Skip(&mut failed));
+            assert_eq!(wait(call.execute(&mut database.conn)).unwrap(), 2, "{text}");
+            assert_eq!(failed[0].row, 1);
+            assert!(
+                matches!(failed[0].error, Error::Statement { .. }) || text == "max_allowed_packet"
+            );
+        }
     }
 
     #[test]

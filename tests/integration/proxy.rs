@@ -22,8 +22,10 @@ impl Cut {
         let (Self::Before(text) | Self::After(text) | Self::Stall(text)) = self else {
             return false;
         };
-        data.windows(text.len())
-            .any(|window| window.eq_ignore_ascii_case(text.as_bytes()))
+        // Not in another word; a length may stand before it.
+        let begins = |at: usize| at < 2 || !data[at - 2..at].iter().all(u8::is_ascii_alphabetic);
+        let mut windows = data.windows(text.len()).enumerate();
+        windows.any(|(at, window)| window.eq_ignore_ascii_case(text.as_bytes()) && begins(at))
     }
 }
 

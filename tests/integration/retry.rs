@@ -337,7 +337,7 @@ retry_tests! {
     fn what_is_not_contention_is_not_tried_again() {
         let mut database = TestDatabase::new();
         let recorder = Recorder::of(&mut database.conn);
-        let call = upsert(rows_of(0..300)).retry(Retry::default());
+        let call = upsert(rows_of(0..30)).retry(Retry::default());
         let error = wait(call.execute(&mut database.conn)).unwrap_err();
         assert_eq!(error.contention(), None);
         assert_eq!(attempts(&recorder), 1);

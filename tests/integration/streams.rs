@@ -205,9 +205,9 @@ on_every_database! {
         for event in recorder.take() {
             match &event {
                 Event::Begin => depth += 1,
-                Event::Commit => depth -= 1,
+                Event::Commit | Event::Rollback => depth -= 1,
                 Event::Query(sql) => assert!(depth > 0 || !sql.starts_with("INSERT"), "{sql}"),
-                _ => {}
+                Event::Cache(_) => {}
             }
             transactions += usize::from(event == Event::Commit && depth == 0);
         }

@@ -128,6 +128,13 @@ pub trait Dialect: Backend<QueryBuilder: Default> + Default + 'static {
         None
     }
 
+    /// May a transaction end, and its statements commit themselves, by a statement of the
+    /// caller's other than COMMIT and ROLLBACK, or by an error?
+    const COMMITS_BY_OTHERS: bool = false;
+
+    /// Can nothing be sent in a transaction after an error but ROLLBACK?
+    const ERRORS_END_TRANSACTIONS: bool = false;
+
     /// Does the database run in the process, so that there is no connection to lose?
     const IS_EMBEDDED: bool = false;
 
@@ -468,6 +475,8 @@ pub trait SupportsPartialTarget {
 /// A conflict target, to be looked up in the catalog.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
+// Each is a question of its own.
+#[allow(clippy::struct_excessive_bools)]
 pub struct TargetLookup<'t> {
     /// The table's name as SQL, quoted, with its schema if `table!` names one.
     pub table: &'t str,
@@ -481,6 +490,8 @@ pub struct TargetLookup<'t> {
     /// Are rows left out, sorted as they are, as others have their keys and write over
     /// all that they would have written?
     pub leaves_out: bool,
+    /// Is it needed that rows can be rolled back, while others stay?
+    pub rolls_back: bool,
 }
 
 impl<'t> TargetLookup<'t> {
@@ -492,6 +503,7 @@ impl<'t> TargetLookup<'t> {
             sorts: false,
             depends_on_column: false,
             leaves_out: false,
+            rolls_back: false,
         }
     }
 
@@ -531,6 +543,8 @@ pub(crate) fn unquote(name: &str) -> (Option<String>, String) {
 /// What the catalog says of a conflict target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs)] // a dialect makes it
+// Each is an answer of its own.
+#[allow(clippy::struct_excessive_bools)]
 pub struct Inspection {
     /// Has the table a unique index on the target, as far as can be seen?
     pub has_unique_index: bool,
@@ -542,6 +556,10 @@ pub struct Inspection {
     pub max_bytes: Option<usize>,
     /// Does the connection keep this for [`Dialect::recall`]?
     pub is_kept: bool,
+    /// Does the server commit a statement that is in no transaction?
+    pub autocommits: bool,
+    /// Can rows of the table be rolled back? Matters only if [`TargetLookup::rolls_back`].
+    pub is_transactional: bool,
 }
 
 impl Default for Inspection {
@@ -552,6 +570,8 @@ impl Default for Inspection {
             may_sort: true,
             max_bytes: None,
             is_kept: false,
+            autocommits: true,
+            is_transactional: true,
         }
     }
 }
@@ -706,6 +726,7 @@ mod tests {
                 sorts: true,
                 depends_on_column: false,
                 leaves_out: false,
+                rolls_back: false,
             }
             .names()
         };

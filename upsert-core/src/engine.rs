@@ -361,7 +361,9 @@ where
         let mut halve = false;
         loop {
             let chunks = self.chunks(&plan, limits);
-            match self.run_plan(session, &plan, &chunks, halve, options).await {
+            let autocommits = inspection.autocommits;
+            let sent = self.run_plan(session, &plan, &chunks, halve, autocommits, options);
+            match sent.await {
                 Ok(written) => return Ok(Some(written)),
                 Err(Stop::Failed(error) | Stop::Row { error, .. }) => return Err(error),
                 Err(Stop::Applied) => return Ok(Some(0)),
@@ -397,7 +399,8 @@ where
             return Ok(None);
         };
         chunk.recall = Some(&recall);
-        let sent = self.run_plan(session, &plan, &chunks, false, options);
+        // It is recalled too that the server commits the statement.
+        let sent = self.run_plan(session, &plan, &chunks, false, true, options);
         match sent.await {
             Ok(written) => Ok(Some(written)),
             Err(Stop::Failed(error) | Stop::Row { error, .. }) => Err(error),
@@ -444,6 +447,13 @@ where
         let columns = self.target_columns();
         let target = self.lookup(&columns, order == Order::Ask);
         let inspection = inspect(session, self.model, &target, self.needs.each_row).await?;
+        if !inspection.is_transactional {
+            return Err(self.refused(refuse(
+                "`on_error(..)` sends rows again one by one, and the table's engine cannot take \
+                 back what it has written of them: write `ALTER TABLE .. ENGINE = InnoDB`, or \
+                 leave out `on_error(..)`",
+            )));
+        }
         if let Some(server) = inspection.max_bytes {
             self.limit_bytes(server, limits)?;
         }
@@ -467,6 +477,7 @@ where
             sorts,
             depends_on_column: self.keys.depends_on_column,
             leaves_out: sorts && self.leaves_out(),
+            rolls_back: self.needs.each_row_by_itself,
         }
     }
 
@@ -596,6 +607,7 @@ where
         plan: &Plan,
         chunks: &[Chunk<'_>],
         halve: bool,
+        autocommits: bool,
         options: &mut Options<'_>,
     ) -> core::result::Result<usize, Stop>
     where
@@ -603,13 +615,22 @@ where
     {
         let mut failures = Failures::new(&options.on_error, options.has_written);
         let is_alone = are_one_statement(chunks)
+            && autocommits
             && !halve
             && !failures.are_wanted()
             && options.token.is_none();
         let begun = begin(session, is_alone).await?;
         let written = self.send_all(session, plan, chunks, halve, &mut failures, options);
         let written = written.await;
-        let written = end(session, self.model, begun, written).await?;
+        let written = match end(session, self.model, begun, written).await {
+            Ok(written) => written,
+            // They may be left out of what is committed.
+            Err(stop @ Stop::Failed(Error::CommitUnknown { .. })) => {
+                failures.hand_over(&mut options.on_error);
+                return Err(stop);
+            }
+            Err(stop) => return Err(stop),
+        };
         options.has_written |= failures.hand_over(&mut options.on_error);
         Ok(written + plan.unsent)
     }
@@ -771,8 +792,7 @@ where
                     return Err(Stop::Failed(error));
                 }
                 Err(Stop::Repeats | Stop::Row { .. }) if rows.len() > 1 => {
-                    let (first, second) = rows.split_at(rows.len() / 2);
-                    parts.extend([second, first]);
+                    parts.extend(halves(rows));
                 }
                 Err(Stop::Row { error, is_certain }) => {
                     let row = self.batch.position(rows[0]);
@@ -922,6 +942,11 @@ where
         if matches!(fault, Fault::CardinalityViolation | Fault::TooManyBinds) && rows.len() > 1 {
             return Stop::Repeats;
         }
+        // Text of a value's may look like it.
+        let fault = match fault {
+            Fault::Forgotten => Fault::Other,
+            fault => fault,
+        };
         let is_certain = matches!(
             fault,
             Fault::Row | Fault::UniqueViolation(_) | Fault::TooLarge
@@ -934,6 +959,12 @@ where
             Stop::Failed(error)
         }
     }
+}
+
+/// The halves of rows, the second one first, as the last part is sent next.
+fn halves(rows: &[usize]) -> [&[usize]; 2] {
+    let (first, second) = rows.split_at(rows.len() / 2);
+    [second, first]
 }
 
 /// What the last statement's error means.
@@ -994,8 +1025,15 @@ where
     if question.is_some() || reads {
         lock(session, model).await?;
     }
-    let inspection = inspected(session, question).await;
-    let inspection = inspection.map_err(Error::Connection)?;
+    let is_in_transaction = session.is_in_transaction().map_err(Error::Connection)?;
+    let inspection =
+        if S::Backend::ERRORS_END_TRANSACTIONS && question.is_some() && is_in_transaction {
+            let begun = begin(session, false).await?;
+            let answer = inspected(session, model, question).await;
+            end(session, model, begun, answer).await?
+        } else {
+            inspected(session, model, question).await?
+        };
     if inspection.has_unique_index {
         Ok(inspection)
     } else {
@@ -1009,12 +1047,32 @@ where
 /// What the catalog answers, where it has to be asked.
 async fn inspected<S: Session>(
     session: &mut S,
+    model: &Model<'_, S::Backend>,
     question: Option<Question<'_, S::Backend>>,
-) -> QueryResult<Inspection> {
+) -> Result<Inspection> {
     match question {
-        Some(question) => Ok(S::Backend::inspection(session.ask(question).await?)),
+        Some(question) => Ok(S::Backend::inspection(ask(session, model, question).await?)),
         None => Ok(Inspection::default()),
     }
+}
+
+/// The answer to a question that is not about a statement.
+async fn ask<S: Session>(
+    session: &mut S,
+    model: &Model<'_, S::Backend>,
+    question: Question<'_, S::Backend>,
+) -> Result<usize> {
+    let source = match session.ask(question).await {
+        Ok(answer) => return Ok(answer),
+        Err(source) => source,
+    };
+    let fault = fault_of(session, &source).await;
+    Err(match fault {
+        Fault::Contention(_) | Fault::ConnectionLost => {
+            error(fault, source, place(model, Vec::new()))
+        }
+        _ => Error::Connection(source),
+    })
 }
 
 /// Takes the lock that the caller's transaction needs to write, before it reads.

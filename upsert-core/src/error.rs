@@ -5,6 +5,8 @@ use std::fmt;
 
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
 
+use crate::dialect::{Dialect, Fault};
+
 /// The result of this crate's calls.
 pub type Result<T> = core::result::Result<T, Error>;
 
@@ -144,6 +146,16 @@ pub enum Error {
         /// The table and the conflict target; the rows of a call that is one statement.
         place: Box<Place>,
         /// The error.
+        source: DieselError,
+    },
+    /// The caller's transaction had ended before the call did, so that the statements of the
+    /// call have committed themselves: on MySQL and MariaDB a deadlock ends it, and a statement
+    /// like `CREATE TABLE` commits it. [`Error::commit_outcome`] says
+    /// [`Unknown`](CommitOutcome::Unknown).
+    TransactionEnded {
+        /// The table and the conflict target.
+        place: Box<Place>,
+        /// The error: there is no savepoint.
         source: DieselError,
     },
     /// Rows cannot be written, and the call said [`OnError::Name`](crate::OnError::Name).
@@ -494,17 +506,9 @@ impl fmt::Display for Error {
                 attempts,
                 ..
             } => place.show_contention(*contention, *attempts, f),
-            Self::ConnectionLost { place, .. } => write!(
-                f,
-                "upsert into {place}: the connection was lost before the call was committed, so \
-                 nothing of it is in the table: run it again on another connection",
-            ),
-            Self::CommitUnknown { place, .. } => write!(
-                f,
-                "upsert into {place}: the connection was lost while the call was being committed, \
-                 and it is not known whether its rows are in the table: look, or run it again \
-                 where that does no harm; with `idempotency_token(..)` it never does",
-            ),
+            Self::ConnectionLost { place, .. } => write!(f, "upsert into {place}: {LOST}"),
+            Self::CommitUnknown { place, .. } => write!(f, "upsert into {place}: {UNKNOWN}"),
+            Self::TransactionEnded { place, .. } => write!(f, "upsert into {place}: {ENDED}"),
             Self::FailedRows { place, failed } => place.show_failed(failed, f),
             Self::Token {
                 create_table,
@@ -522,10 +526,25 @@ impl fmt::Display for Error {
                 }
                 Ok(())
             }
+            Self::Connection(source) if may_be_committed(source) => f.write_str(LOST_SOMEWHERE),
             Self::Connection(source) => write!(f, "upsert: {}", Redacted(source)),
         }
     }
 }
+
+const LOST: &str = "the connection was lost before the call was committed, so nothing of it is in the \
+     table: run it again on another connection";
+
+const UNKNOWN: &str = "the connection was lost while the call was being committed, and it is not known \
+     whether its rows are in the table: look, or run it again where that does no harm; with \
+     `idempotency_token(..)` it never does";
+
+const ENDED: &str = "the transaction had ended before the call, by a deadlock or by a statement that \
+     commits, like CREATE TABLE on MySQL, and rows of the call may be in the table: look, and run \
+     the whole transaction again, with such statements outside of it";
+
+const LOST_SOMEWHERE: &str = "upsert: the connection was lost; if it was at the COMMIT of a transaction, it \
+     is not known whether that is in the table: look, before it is run again";
 
 /// What has failed after `committed` rows were committed.
 fn show_interrupted(committed: usize, source: &Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -671,6 +690,7 @@ impl fmt::Debug for Error {
             Self::Contention { .. } => "Contention",
             Self::ConnectionLost { .. } => "ConnectionLost",
             Self::CommitUnknown { .. } => "CommitUnknown",
+            Self::TransactionEnded { .. } => "TransactionEnded",
             Self::FailedRows { .. } => "FailedRows",
             Self::Token { .. } => "Token",
             Self::Statement { .. } => "Statement",
@@ -688,6 +708,7 @@ impl StdError for Error {
             | Self::Contention { source, .. }
             | Self::ConnectionLost { source, .. }
             | Self::CommitUnknown { source, .. }
+            | Self::TransactionEnded { source, .. }
             | Self::Token { source, .. }
             | Self::Statement { source, .. }
             | Self::Connection(source) => Some(source),
@@ -719,6 +740,7 @@ impl Error {
             | Self::Contention { place, .. }
             | Self::ConnectionLost { place, .. }
             | Self::CommitUnknown { place, .. }
+            | Self::TransactionEnded { place, .. }
             | Self::FailedRows { place, .. }
             | Self::Statement { place, .. } => Some(place),
             Self::Interrupted { source, .. } => source.place(),
@@ -729,7 +751,9 @@ impl Error {
     /// What of the call is in the table.
     ///
     /// In a transaction of the caller's nothing is before that is committed, and what this
-    /// says is about the call's part of it.
+    /// says is about the call's part of it. An error of Diesel's that was made one of these by
+    /// `?`, like that of the COMMIT of `conn.transaction(..)`, is
+    /// [`Unknown`](CommitOutcome::Unknown) if the connection was lost.
     ///
     /// ```
     /// # fn reconnect() {}
@@ -742,7 +766,8 @@ impl Error {
     #[must_use]
     pub fn commit_outcome(&self) -> CommitOutcome {
         match self {
-            Self::CommitUnknown { .. } => CommitOutcome::Unknown,
+            Self::CommitUnknown { .. } | Self::TransactionEnded { .. } => CommitOutcome::Unknown,
+            Self::Connection(source) if may_be_committed(source) => CommitOutcome::Unknown,
             Self::Interrupted { committed, source } => match source.commit_outcome() {
                 CommitOutcome::Nothing => CommitOutcome::First(*committed),
                 outcome => outcome,
@@ -757,14 +782,20 @@ impl Error {
     pub fn contention(&self) -> Option<Contention> {
         match self {
             Self::Contention { contention, .. } => Some(*contention),
+            Self::Connection(source) => match fault(source) {
+                Fault::Contention(contention) => Some(contention),
+                _ => None,
+            },
             Self::Interrupted { source, .. } => source.contention(),
             _ => None,
         }
     }
 
-    /// The error of a call whose first `committed` rows stay in the table.
-    pub(crate) fn after(self, committed: usize) -> Self {
-        if committed == 0 {
+    /// The error of a call whose first `committed` rows stay in the table, of one transaction
+    /// or of several.
+    pub(crate) fn after(self, committed: usize, is_one: bool) -> Self {
+        let is_doubtful = matches!(self, Self::CommitUnknown { .. });
+        if committed == 0 && (is_one || !is_doubtful) {
             return self;
         }
         Self::Interrupted {
@@ -825,7 +856,6 @@ impl From<Error> for DieselError {
             Error::Statement { source, .. }
             | Error::Contention { source, .. }
             | Error::ConnectionLost { source, .. }
-            | Error::CommitUnknown { source, .. }
             | Error::Token { source, .. }
             | Error::RepeatedInQuery { source, .. }
             | Error::Connection(source)
@@ -837,8 +867,37 @@ impl From<Error> for DieselError {
                 source: Some(source),
                 ..
             } => source,
+            // What they say of the table stays with them.
+            Error::CommitUnknown { source, .. } if may_be_committed(&source) => source,
             error => Self::QueryBuilderError(Box::new(error)),
         }
+    }
+}
+
+/// What an error means, on whichever database.
+fn fault(error: &DieselError) -> Fault {
+    let faults: &[fn(&DieselError) -> Fault] = &[
+        #[cfg(feature = "postgres")]
+        <diesel::pg::Pg as Dialect>::fault,
+        #[cfg(feature = "mysql")]
+        <diesel::mysql::Mysql as Dialect>::fault,
+        #[cfg(feature = "sqlite")]
+        <diesel::sqlite::Sqlite as Dialect>::fault,
+    ];
+    let mut faults = faults.iter().map(|fault| fault(error));
+    faults
+        .find(|fault| matches!(fault, Fault::ConnectionLost | Fault::Contention(_)))
+        .unwrap_or(Fault::Other)
+}
+
+/// May it be that the server has committed, and only its answer was lost?
+fn may_be_committed(error: &DieselError) -> bool {
+    match error {
+        // A server that has refused the COMMIT takes a ROLLBACK.
+        DieselError::RollbackErrorOnCommit { commit_error, .. } => {
+            !matches!(fault(commit_error), Fault::Contention(_)) && !is_of_row(commit_error)
+        }
+        error => fault(error) == Fault::ConnectionLost,
     }
 }
 

@@ -25,9 +25,15 @@ pub enum OnError<'f> {
     /// added here in its order. The others are written, all or none.
     ///
     /// Of two rows of the call that clash in a unique index which is not the conflict target's,
-    /// the one that is sent first is written: rows are sent sorted by their conflict key. What
+    /// the one that is sent first is written: where rows are sorted, by their conflict key. What
     /// fails at COMMIT, a deferred constraint, ends the call. With `Duplicates::KeepFirst` and
     /// `KeepLast` the call is refused.
+    ///
+    /// Where the COMMIT gets no answer,
+    /// [`Error::CommitUnknown`](crate::Error::CommitUnknown), the rows are added too: they are
+    /// left out if it is done. A call that is sent again with its
+    /// [`idempotency_token`](crate::Upsert::idempotency_token), and returns 0 as it was applied,
+    /// adds none, so they are only here.
     ///
     /// ```
     /// # include!("doctest_setup.rs");

@@ -98,6 +98,11 @@ impl Attempts {
         }
     }
 
+    /// How many there were.
+    pub(crate) fn made(&self) -> u32 {
+        self.made
+    }
+
     /// How long to wait after one more attempt has failed, or, to give up, how many there
     /// were.
     pub(crate) fn failed(&mut self) -> Result<Duration, u32> {

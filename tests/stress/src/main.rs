@@ -11,11 +11,11 @@ use diesel::pg::PgConnection;
 mod commits;
 mod deadlocks;
 mod failures;
-mod galera;
 mod lists;
 mod proxy;
 mod random;
 mod report;
+mod restarts;
 mod server;
 mod sizes;
 
@@ -56,8 +56,8 @@ enum Command {
     },
     /// Measures what calls leave in the log and the catalog of PostgreSQL.
     Sizes { url: String },
-    /// Writes to the three nodes of a cluster, of which one is killed.
-    Galera(galera::Arguments),
+    /// Writes to a server, or to the nodes of a cluster, of which one is killed.
+    Restarts(restarts::Arguments),
 }
 
 macro_rules! on_server_of {
@@ -84,7 +84,9 @@ fn run() -> Result<bool, Failed> {
         }
         Command::Commits { url, calls } => on_server_of!(url, commits::run, &url, calls),
         Command::Sizes { url } => sizes::run(&url),
-        Command::Galera(arguments) => galera::run(&arguments),
+        Command::Restarts(arguments) => {
+            on_server_of!(arguments.urls[0], restarts::run, &arguments)
+        }
     }
 }
 

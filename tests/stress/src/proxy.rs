@@ -77,8 +77,10 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn is_commit(data: &[u8]) -> bool {
-    data.windows(6)
-        .any(|window| window.eq_ignore_ascii_case(b"COMMIT"))
+    // Not `@@autocommit`; a length may stand before it.
+    let begins = |at: usize| at < 2 || !data[at - 2..at].iter().all(u8::is_ascii_alphabetic);
+    let mut windows = data.windows(6).enumerate();
+    windows.any(|(at, window)| window.eq_ignore_ascii_case(b"COMMIT") && begins(at))
 }
 
 fn close(client: &TcpStream, server: &TcpStream) {

@@ -57,6 +57,8 @@ impl Dialect for Mysql {
     const NUMBERS_ZEROS: bool = true;
     // https://mariadb.com/kb/en/information-schema-triggers-table/
     const HIDES_TRIGGERS: bool = true;
+    // https://mariadb.com/kb/en/sql-statements-that-cause-an-implicit-commit/
+    const COMMITS_BY_OTHERS: bool = true;
 
     /// `ON DUPLICATE KEY UPDATE` fires on any unique index and would rewrite
     /// whatever row it finds. The first assignment compares that row's key with
@@ -170,7 +172,7 @@ impl Dialect for Mysql {
             return Fault::ConnectionLost;
         }
         let bare = message.to_ascii_lowercase().replace([' ', '(', ')'], "");
-        if bare.contains(RAISED) {
+        if bare.contains(RAISED) && bare.contains("isnull") {
             Fault::UniqueViolation(None)
         } else if bare.contains(FORGOTTEN) {
             Fault::Forgotten
@@ -217,13 +219,18 @@ impl Dialect for Mysql {
             | 1054
             | 1064
             | 1114
+            | 1099
             | 1142
             | 1143
             | 1146
+            | 1223
+            | 1226
             | 1227
             | 1290
             | 1305
             | 1317
+            | 1461
+            | 1615
             | 1792
             | 1836
             | 1969
@@ -238,8 +245,8 @@ impl Dialect for Mysql {
     fn holds_token(token: &str) -> Option<Question<'static, Self>> {
         Some(number(&format!(
             "SET @upsert_number = (SELECT COUNT(*) FROM upsert_tokens \
-             WHERE CAST(token AS BINARY) = X'{}' FOR UPDATE)",
-            hex(token)
+             WHERE token = _utf8mb4 X'{token}' AND CAST(token AS BINARY) = X'{token}' FOR UPDATE)",
+            token = hex(token)
         )))
     }
 

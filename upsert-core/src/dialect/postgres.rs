@@ -47,6 +47,7 @@ impl Dialect for Pg {
     // Memory for the arrays, here and at the server.
     const MAX_BYTES: Option<usize> = Some(64 * 1024 * 1024);
     const APPLIES_ROWS_IN_ORDER: bool = false;
+    const ERRORS_END_TRANSACTIONS: bool = true;
     // Requests are pipelined in the order in which they are first polled:
     // https://docs.rs/tokio-postgres/0.7/tokio_postgres/#behavior
     const DROPPED: Dropped = Dropped::Queues;
@@ -551,8 +552,11 @@ const NOT_ROW: &[&str] = &[
     "permission denied for ",
     "current transaction is aborted",
     "cached plan must not change result type",
+    "could not create ",
     "could not extend file",
+    "could not open ",
     "could not write ",
+    "temporary file size exceeds",
     "out of shared memory",
     "out of memory",
     "remaining connection slots",

@@ -17,7 +17,7 @@ use super::{
     SupportsPartialTarget, TargetLookup, TypeKind, Values, encode_by_collector, fault_of_kind,
     push_condition, push_existing, push_plain_sum, push_value, unquote,
 };
-use crate::error::{Contention, message, refuse};
+use crate::error::{Contention, is_of_row, message, refuse};
 use crate::expression::Fragment;
 use crate::field::{ColumnDef, Rule};
 
@@ -100,10 +100,12 @@ impl Dialect for Sqlite {
                 )
             }
             (_, Some("too many SQL variables")) => Fault::TooManyBinds,
-            (_, Some(message)) if BUSY.contains(&message) => Fault::Contention(Contention::Busy),
-            (_, Some(message)) if NOT_ROW.iter().any(|text| message.contains(text)) => {
-                Fault::NotRow
+            // Its text quotes the schema.
+            _ if is_of_row(error) => Fault::Row,
+            (_, Some(message)) if BUSY.iter().any(|text| begins(message, text)) => {
+                Fault::Contention(Contention::Busy)
             }
+            (_, Some(message)) if is_not_of_row(message) => Fault::NotRow,
             _ => fault_of_kind(error),
         }
     }
@@ -147,8 +149,9 @@ impl Dialect for Sqlite {
 impl SupportsExpressionTarget for Sqlite {}
 impl SupportsPartialTarget for Sqlite {}
 
-/// What SQLite says where another connection is in the way; it has no other language
-/// (`sqlite3ErrStr` and `sqlite3LockAndPrepare` in its source).
+/// What SQLite says where another connection is in the way, alone or with a name behind it; it
+/// has no other language (`sqlite3ErrStr`, `sqlite3LockAndPrepare` and `sqlite3BtreeSchemaLocked`
+/// in its source).
 const BUSY: &[&str] = &[
     "database is locked",
     "database table is locked",
@@ -156,12 +159,10 @@ const BUSY: &[&str] = &[
     "locking protocol",
 ];
 
-/// What SQLite says where no row of a statement can be written.
+/// What SQLite says where no row of a statement can be written, alone or with a name behind it.
 const NOT_ROW: &[&str] = &[
     "no such table",
     "no such column",
-    "has no column named",
-    "syntax error",
     "attempt to write a readonly database",
     "database or disk is full",
     "disk I/O error",
@@ -172,6 +173,20 @@ const NOT_ROW: &[&str] = &[
     "interrupted",
     "not authorized",
 ];
+
+/// Is a message this text, or does a name follow it?
+fn begins(message: &str, text: &str) -> bool {
+    message
+        .strip_prefix(text)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(": "))
+}
+
+/// Does SQLite say that no row can be written?
+fn is_not_of_row(message: &str) -> bool {
+    NOT_ROW.iter().any(|text| begins(message, text))
+        || message.starts_with("table ") && message.contains(" has no column named ")
+        || message.starts_with("near ") && message.ends_with(": syntax error")
+}
 
 /// The class of text under SQLite's own collations: `NOCASE` compares the
 /// letters of ASCII without regard to case, `RTRIM` ignores spaces at the end.

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use diesel::result::Error as DieselError;
 
 use super::probe::Matching;
-use super::{Begun, Call, Chunk, Limits, Needs, Order, Stop, begin, classified, end, next_attempt};
+use super::{
+    Begun, Call, Chunk, Limits, Needs, Order, Stop, begin, classified, end, halves, next_attempt,
+};
 use crate::batch::ErasedBatch;
 use crate::builder::Options;
 use crate::dialect::{ConflictClause, KeyLookup, Outcomes, Report};
@@ -119,14 +121,16 @@ where
         };
         match results.run(session, &plan, limits, options).await {
             Ok(()) => return Ok(results.slots),
-            Err(Stop::Repeats | Stop::OneByOne | Stop::NoCopy | Stop::Forgotten) => {
+            Err(Stop::Repeats | Stop::OneByOne | Stop::NoCopy | Stop::Forgotten)
+                if !attempt.halves =>
+            {
                 attempt.halves = true;
             }
             Err(Stop::Vanished(rows)) if attempt.locks => {
                 return Err(call.missing(&rows).into());
             }
             Err(Stop::Vanished(_)) => attempt.locks = true,
-            Err(stop @ (Stop::Row { .. } | Stop::Applied | Stop::Failed(_))) => return Err(stop),
+            Err(stop) => return Err(stop),
         }
     }
 }
@@ -238,7 +242,13 @@ where
             progress.sent(chunk.rows.len(), actions.filter(|_| self.wanted.action));
         }
         for chunk in left_out {
-            self.read_left_out(session, *chunk).await?;
+            let mut parts = vec![chunk.rows];
+            while let Some(rows) = parts.pop() {
+                match self.read_left_out(session, chunk.part(rows)).await {
+                    Err(Stop::Repeats) => parts.extend(halves(rows)),
+                    read => read?,
+                }
+            }
         }
         Ok(())
     }
@@ -316,26 +326,34 @@ where
                 parts.extend(rows.chunks(1).rev());
                 continue;
             }
-            let is_known = !self.asks || self.are_distinct(session, part).await?;
-            if is_known && !self.attempt.halves {
-                self.write(session, part).await?;
-                continue;
-            }
-            if is_known {
+            let is_written = if self.attempt.halves {
                 session.begin().await?;
-                let written = self.write(session, part).await;
+                let written = self.write_distinct(session, part).await;
                 match end(session, self.call.model, Begun::Savepoint, written).await {
-                    Err(Stop::Repeats) => {}
-                    written => {
-                        written?;
-                        continue;
-                    }
+                    Err(Stop::Repeats) => false,
+                    written => written?,
                 }
+            } else {
+                self.write_distinct(session, part).await?
+            };
+            if !is_written {
+                parts.extend(halves(rows));
             }
-            let (first, second) = rows.split_at(rows.len() / 2);
-            parts.extend([second, first]);
         }
         Ok(())
+    }
+
+    /// Writes the rows of a chunk, unless the database may hold two of their keys equal.
+    async fn write_distinct<S>(&mut self, session: &mut S, chunk: Chunk<'_>) -> Sent<bool>
+    where
+        S: LoadSession<Backend = DB>,
+        E: LoadsFrom<S, U>,
+    {
+        if self.asks && !self.are_distinct(session, chunk).await? {
+            return Ok(false);
+        }
+        self.write(session, chunk).await?;
+        Ok(true)
     }
 
     /// Writes the rows of a chunk, which have different keys.

@@ -25,13 +25,13 @@ where
     let sent = async {
         let model = &statement.model;
         let lookup = TargetLookup::of_index(&model.table, model.target_columns());
-        inspect(session, model, &lookup, false).await?;
-        let begun = begin(session, true).await?;
+        let inspection = inspect(session, model, &lookup, false).await?;
+        let begun = begin(session, inspection.autocommits).await?;
         let written = send_select(session, statement).await;
-        let written = end(session, &statement.model, begun, written).await;
-        written.map_err(|error| classified(error, &statement.model))
+        end(session, &statement.model, begun, written).await
     };
-    trace::inside(span, sent).await
+    let written = trace::inside(span, sent).await;
+    written.map_err(|error| classified(error, &statement.model))
 }
 
 async fn send_select<S, Q>(

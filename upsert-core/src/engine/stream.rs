@@ -118,7 +118,10 @@ where
             Err(Stop::Source(error)) => return Err(error),
             Err(Stop::Applied) => return Ok(0),
             Err(Stop::Failed(error)) => {
-                return Err(classified(error, model).after(committed).into());
+                let error = classified(error, model);
+                // The token that its own text advises is for a call of one transaction.
+                let is_one = commit_every.is_none();
+                return Err(error.after(committed, is_one).into());
             }
         }
     }

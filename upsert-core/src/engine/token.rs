@@ -1,6 +1,6 @@
 //! Calls that are applied once, however often they are sent.
 
-use super::{Stop, error, fault_of, inspected, place};
+use super::{Stop, ask, error, fault_of, inspected, place};
 use crate::dialect::{Dialect, Fault, TargetLookup};
 use crate::error::{Error, refuse};
 use crate::model::Model;
@@ -24,10 +24,15 @@ pub(super) async fn use_token<S: Session>(
         })
     };
     let insert = InsertToken::<S::Backend>::of(token).map_err(failed)?;
-    let lookup = TargetLookup::of_index(&insert.table, InsertToken::<S::Backend>::COLUMNS);
-    let inspection = inspected(session, S::Backend::inspect(&lookup)).await?;
+    let mut lookup = TargetLookup::of_index(&insert.table, InsertToken::<S::Backend>::COLUMNS);
+    lookup.rolls_back = true;
+    let inspection = inspected(session, model, S::Backend::inspect(&lookup)).await?;
     if !inspection.has_unique_index {
         let why = "the table `upsert_tokens` has no unique index on `token`";
+        return Err(failed(refuse(why)));
+    }
+    if !inspection.is_transactional {
+        let why = "the engine of the table `upsert_tokens` keeps the token of a call that fails";
         return Err(failed(refuse(why)));
     }
     let source = match session.execute(&insert).await {
@@ -39,7 +44,7 @@ pub(super) async fn use_token<S: Session>(
         Fault::UniqueViolation(_) => {
             // Another text may stand in its way.
             let holds = match S::Backend::holds_token(token) {
-                Some(question) => session.ask(question).await? > 0,
+                Some(question) => ask(session, model, question).await? > 0,
                 None => true,
             };
             Err(if holds { Stop::Applied } else { failed(source) })

@@ -21,8 +21,8 @@ pub(super) enum Begun {
 
 /// Begins a transaction, inside of another one a savepoint.
 ///
-/// One statement is all or nothing by itself, but inside of the caller's
-/// transaction it takes a savepoint to go on after an error.
+/// One statement is all or nothing by itself where the server commits it, but inside of the
+/// caller's transaction it takes a savepoint to go on after an error.
 pub(super) async fn begin<S: Session>(session: &mut S, is_alone: bool) -> Result<Begun> {
     let begun = match session.is_in_transaction().map_err(Error::Connection)? {
         true => Begun::Savepoint,
@@ -78,9 +78,32 @@ where
         Err(error) => match session.rollback().await {
             // The database has ended the transaction around it, and what is sent now would
             // be in none.
-            Err(_) if begun == Begun::Savepoint => Err(error.into_final()),
+            Err(source) if begun == Begun::Savepoint => {
+                let error = error.into_final();
+                Err(error.map_error(|error| without_savepoint(error, source, model)))
+            }
             _ => Err(error),
         },
+    }
+}
+
+/// What the error of a part of a call means whose savepoint is not there any more.
+fn without_savepoint<DB: Dialect>(
+    error: Error,
+    source: DieselError,
+    model: &Model<'_, DB>,
+) -> Error {
+    let place = || place(model, Vec::new());
+    if error.contention().is_some() || matches!(error, Error::ConnectionLost { .. }) {
+        error
+    } else if DB::fault(&source) == Fault::ConnectionLost {
+        let place = place();
+        Error::ConnectionLost { place, source }
+    } else if DB::COMMITS_BY_OTHERS {
+        let place = place();
+        Error::TransactionEnded { place, source }
+    } else {
+        error
     }
 }
 
@@ -104,7 +127,13 @@ fn of_commit<DB: Dialect>(source: DieselError, begun: Begun, model: &Model<'_, D
         let place = place(model, Vec::new());
         return Error::CommitUnknown { place, source };
     }
-    classified(Error::Connection(source), model)
+    match classified(Error::Connection(source), model) {
+        Error::Connection(source) if begun == Begun::Savepoint && DB::COMMITS_BY_OTHERS => {
+            let place = place(model, Vec::new());
+            Error::TransactionEnded { place, source }
+        }
+        error => error,
+    }
 }
 
 /// The error of a statement that commits itself: a connection that is lost takes the answer
@@ -192,7 +221,7 @@ pub(super) async fn next_attempt<S: Session>(
             session.sleep(delay).await;
             return Ok(());
         }
-        Ok(_) => 1,
+        Ok(_) => attempts.made(),
         Err(made) => made,
     };
     Err(Error::Contention {

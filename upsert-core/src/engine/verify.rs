@@ -24,7 +24,9 @@ where
     let begun = begin(session, true).await?;
     let found = look(session, model).await;
     if begun != Begun::Nothing {
-        session.rollback().await.map_err(Error::Connection)?;
+        let undone = session.rollback().await;
+        // What has failed first tells more.
+        return found.and_then(|found| undone.map(|()| found).map_err(Error::Connection));
     }
     found
 }

@@ -151,7 +151,7 @@ fn has_ended(error: &Error) -> bool {
     message(error).is_some_and(|message| {
         message.contains("no transaction is active")
             || message.contains("no such savepoint")
-            || message.starts_with("SAVEPOINT ")
+            || message.starts_with("SAVEPOINT")
     })
 }
 
@@ -268,6 +268,9 @@ where
     /// In a thread of its own, as a runtime need not have a timer; it ends when the call is
     /// dropped.
     async fn sleep(&mut self, delay: Duration) {
+        if Handle::try_current().is_err() {
+            return thread::sleep(delay);
+        }
         let (dropped, ends) = mpsc::channel::<()>();
         let _ = task::spawn_blocking(move || ends.recv_timeout(delay)).await;
         drop(dropped);

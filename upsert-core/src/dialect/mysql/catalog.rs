@@ -14,8 +14,18 @@ const MAY_SORT: usize = 2;
 /// A bit of the answer: is it about a base table that is in the catalog?
 const IS_IN_CATALOG: usize = 4;
 
+/// A bit of the answer: is the table of an engine without transactions?
+const KEEPS_ALL: usize = 8;
+
+/// A bit of the answer: does the server commit a statement that is in no transaction?
+const AUTOCOMMITS: usize = 16;
+
 /// What is above the bits is the server's `max_allowed_packet`.
-const PACKET: usize = 8;
+const PACKET: usize = 32;
+
+/// Is a statement a transaction that ends with it? With another `completion_type` it may be in
+/// one that has begun with the last COMMIT.
+const IS_AUTOCOMMIT: &str = "@@autocommit = 1 AND @@completion_type = 'NO_CHAIN'";
 
 /// With a smaller `max_allowed_packet` nothing is recalled: twice what the engine holds for
 /// small rows, as the names and the protocol are not in that.
@@ -29,7 +39,8 @@ pub(super) fn inspect(target: &TargetLookup<'_>) -> String {
         "SET @upsert_number = {question}; \
          SET @upsert_is_{id:x} = @upsert_number, @upsert_until_{id:x} = UNIX_TIMESTAMP() + 1, \
          @upsert_in_{id:x} = HEX(DATABASE()), @upsert_mode_{id:x} = @@sql_mode; \
-         SET @upsert_number = @upsert_number + {PACKET} * @@max_allowed_packet"
+         SET @upsert_number = @upsert_number + {AUTOCOMMITS} * ({IS_AUTOCOMMIT}) \
+         + {PACKET} * @@max_allowed_packet"
     )
 }
 
@@ -49,6 +60,7 @@ pub(super) fn recall(target: &TargetLookup<'_>) -> String {
         "EXP(711 * (((@upsert_is_{id:x} & {wanted}) = {wanted} \
          AND @upsert_until_{id:x} > UNIX_TIMESTAMP() \
          AND @upsert_in_{id:x} <=> HEX(DATABASE()) \
+         AND {IS_AUTOCOMMIT} \
          AND @@max_allowed_packet >= {MIN_PACKET}{same_mode}) IS NOT TRUE))"
     )
 }
@@ -59,14 +71,21 @@ pub(super) fn inspection(answer: usize) -> Inspection {
         has_unique_index: answer & HAS_UNIQUE_INDEX != 0,
         may_sort: answer & MAY_SORT != 0,
         max_bytes: Some(answer / PACKET),
-        is_kept: answer & IS_IN_CATALOG != 0,
+        is_kept: answer & IS_IN_CATALOG != 0 && answer & AUTOCOMMITS != 0,
+        autocommits: answer & AUTOCOMMITS != 0,
+        is_transactional: answer & KEEPS_ALL == 0,
     }
 }
 
 /// Names a [`question`] about a target.
 fn id(target: &TargetLookup<'_>) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (target.table, target.columns, target.leaves_out).hash(&mut hasher);
+    let TargetLookup {
+        leaves_out,
+        rolls_back,
+        ..
+    } = target;
+    (target.table, target.columns, leaves_out, rolls_back).hash(&mut hasher);
     hasher.finish()
 }
 
@@ -96,6 +115,15 @@ fn question(target: &TargetLookup<'_>) -> String {
     } else {
         String::new()
     };
+    let keeps_all = if target.rolls_back {
+        format!(
+            " + {KEEPS_ALL} * EXISTS(SELECT 1 FROM information_schema.TABLES t \
+             JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE \
+             WHERE e.TRANSACTIONS = 'NO' AND TABLE_SCHEMA = {schema} AND TABLE_NAME = {table})"
+        )
+    } else {
+        String::new()
+    };
     // An index on the first characters of a column (SUB_PART) holds more rows
     // equal than the column does. Collations of one language, and of old
     // character sets, hold even ASCII letters equal, a trigger may change the
@@ -117,6 +145,6 @@ fn question(target: &TargetLookup<'_>) -> String {
          'datetime', 'timestamp', 'time', 'binary', 'varbinary', 'tinyblob', 'blob') \
          OR DATA_TYPE IN ('char', 'varchar', 'tinytext', 'text') AND COLLATION_NAME REGEXP \
          '^(utf8(mb[34])?|latin1|ascii)_((general|unicode|unicode_520|swedish|0900|uca1400)_)?\
-         ((ai|as|nopad)_)*(ci|cs|bin)$'))), {HAS_UNIQUE_INDEX}))"
+         ((ai|as|nopad)_)*(ci|cs|bin)$'))){keeps_all}, {HAS_UNIQUE_INDEX}))"
     )
 }

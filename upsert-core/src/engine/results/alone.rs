@@ -2,9 +2,11 @@
 
 use std::cell::OnceCell;
 
+use diesel::result::QueryResult;
+
 use super::{Results, Sent};
 use crate::batch::ErasedBatch;
-use crate::dialect::{ConflictClause, Outcomes, Report};
+use crate::dialect::{ConflictClause, Fault, Outcomes, Report};
 use crate::engine::Chunk;
 use crate::engine::probe::{ById, LastInserted, Probe, RowId};
 use crate::outcome::Action;
@@ -57,8 +59,7 @@ where
                     column: &column,
                     selected: self.returning,
                 };
-                // A table without such numbers is an error, and no harm.
-                let found = E::load_from(&inserted, session).await.unwrap_or_default();
+                let found = or_nothing::<DB, _>(E::load_from(&inserted, session).await)?;
                 match found.into_iter().next() {
                     Some((_, new)) => self.slots[row].new = Some(new),
                     None => self.read_back(session, chunk).await?,
@@ -146,8 +147,7 @@ where
             sees_committed: true,
             recurs: chunk.recurs,
         };
-        // A table without such numbers is an error, and no harm.
-        let found = session.load_texts(&probe).await.unwrap_or_default();
+        let found = or_nothing::<DB, _>(session.load_texts(&probe).await)?;
         Ok(match found.as_slice() {
             [row] => row.last().and_then(|id| id.as_deref()?.parse().ok()),
             _ => None,
@@ -176,5 +176,17 @@ where
         let found = E::load_from(&by_id, session).await;
         let found = self.call.checked(session, found, chunk.rows).await?;
         Ok(found.into_iter().next().map(|(_, row)| row))
+    }
+}
+
+/// What was found by a number of the database's: a table without such numbers is an error, and
+/// no harm.
+fn or_nothing<DB: Outcomes, T>(found: QueryResult<Vec<T>>) -> QueryResult<Vec<T>> {
+    match found {
+        Err(source) => match DB::fault(&source) {
+            Fault::ConnectionLost | Fault::Contention(_) => Err(source),
+            _ => Ok(Vec::new()),
+        },
+        found => found,
     }
 }

@@ -5,6 +5,7 @@ use crate::batch::ErasedBatch;
 use crate::dialect::{Condition, ConflictClause, Outcomes, TypeKind};
 use crate::engine::probe::Probe;
 use crate::engine::{Chunk, Stop};
+use crate::error::Error;
 use crate::outcome::Action;
 use crate::session::{LoadSession, LoadsFrom};
 use crate::sql::excluded_sql;
@@ -39,7 +40,11 @@ where
         }
         match self.foresee(session, chunk, conflict).await {
             // An expression may not mean the same, or nothing, beside other names.
-            Err(_) if rows.len() > 1 => return Err(Stop::OneByOne),
+            Err(
+                Stop::Row { .. } | Stop::Failed(Error::Statement { .. } | Error::Connection(_)),
+            ) if rows.len() > 1 => {
+                return Err(Stop::OneByOne);
+            }
             foreseen => foreseen?,
         }
         if self.wanted.old {

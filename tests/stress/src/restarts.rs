@@ -1,11 +1,10 @@
-//! Writers on the three nodes of a cluster, of which one is killed and comes back.
+//! Writers on a server, or on the nodes of a cluster, of which one is killed and comes back.
 
 use std::collections::BTreeSet;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use diesel::mysql::MysqlConnection;
 use diesel::prelude::*;
 use upsert_core::{CommitOutcome, Error, Retry, upsert};
 
@@ -13,8 +12,9 @@ use crate::Failed;
 use crate::failures::{self, Failures};
 use crate::random::Random;
 use crate::report;
-use crate::server::{Counter, Plain, Server};
+use crate::server::{Connect, Counter, Plain, Server};
 
+const WRITERS: usize = 3;
 const KEYS: i64 = 100;
 const ROWS: usize = 20;
 const CHUNK: usize = 6;
@@ -28,12 +28,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// One of each node.
-    #[arg(num_args = 3)]
-    urls: Vec<String>,
+    /// Of one server, or of the nodes of a cluster.
+    #[arg(required = true)]
+    pub(crate) urls: Vec<String>,
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// Kills a node; it is run after a third of each round.
+    /// Kills the server, or a node; it is run after a third of each round.
     #[arg(long)]
     kill_command: String,
     /// Starts it again; it is run after two thirds.
@@ -72,24 +72,24 @@ impl Known {
 }
 
 /// A writer's connection, to one node after the other.
-struct Link<'u> {
+struct Link<'u, C> {
     urls: &'u [String],
     node: usize,
-    conn: Option<MysqlConnection>,
+    conn: Option<C>,
 }
 
-impl<'u> Link<'u> {
-    fn to(urls: &'u [String], node: usize) -> Self {
+impl<'u, C: Server> Link<'u, C> {
+    fn to(urls: &'u [String], writer: usize) -> Self {
         Self {
             urls,
-            node,
+            node: writer % urls.len(),
             conn: None,
         }
     }
 
-    fn conn(&mut self) -> Result<&mut MysqlConnection, ConnectionError> {
+    fn conn(&mut self) -> Result<&mut C, ConnectionError> {
         if self.conn.is_none() {
-            let conn = MysqlConnection::establish(&self.urls[self.node]);
+            let conn = C::establish(&self.urls[self.node]);
             match conn {
                 Ok(conn) => self.conn = Some(conn),
                 Err(error) => {
@@ -120,11 +120,11 @@ enum End {
 }
 
 /// Sends a call until it has come through.
-fn send(
-    link: &mut Link<'_>,
+fn send<C: Server>(
+    link: &mut Link<'_, C>,
     known: &mut Known,
     until: Instant,
-    mut call: impl FnMut(&mut MysqlConnection) -> Result<usize, Error>,
+    mut call: impl FnMut(&mut C) -> Result<usize, Error>,
 ) -> End {
     let begun = Instant::now();
     let mut is_unknown = false;
@@ -156,14 +156,14 @@ fn send(
     End::Open
 }
 
-fn write(urls: &[String], writer: usize, end: Instant) -> Result<Known, Failed> {
+fn write<C: Server>(urls: &[String], writer: usize, end: Instant) -> Result<Known, Failed> {
     let mut known = Known::new();
     let mut random = Random::new(writer as u64);
-    let mut link = Link::to(urls, writer);
-    let mut second_link = Link::to(urls, (writer + 1) % urls.len());
+    let mut link = Link::<C>::to(urls, writer);
+    let mut second_link = Link::<C>::to(urls, writer + 1);
     let mut second = Known::new();
     let until = end + PATIENCE;
-    let (own, writer) = (writer, i64::try_from(writer)?);
+    let (own, writer) = (link.node, i64::try_from(writer)?);
     while Instant::now() < end {
         if known.calls % CALLS_AWAY == 0 && link.node != own {
             link.conn = None;
@@ -176,7 +176,7 @@ fn write(urls: &[String], writer: usize, end: Instant) -> Result<Known, Failed> 
             .map(|id| Counter { id: *id, total: 1 })
             .collect();
         let token = format!("writer {writer} call {number}");
-        let call = |conn: &mut MysqlConnection| {
+        let call = |conn: &mut C| {
             upsert(rows.clone())
                 .chunk_size(CHUNK)
                 .retry(Retry::default())
@@ -238,8 +238,12 @@ struct Difference {
     twice: i64,
 }
 
-fn compare(url: &str, known: &[Known]) -> Result<Difference, Failed> {
-    let mut conn = MysqlConnection::establish(url)?;
+fn compare<C: Server>(
+    connect: Connect<C>,
+    url: &str,
+    known: &[Known],
+) -> Result<Difference, Failed> {
+    let mut conn = connect(url)?;
     conn.see_all();
     let mut difference = Difference::default();
     let rows = conn.numbers("SELECT id, writer AS total FROM stress_rows")?;
@@ -259,9 +263,9 @@ fn compare(url: &str, known: &[Known]) -> Result<Difference, Failed> {
     Ok(difference)
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<bool, Failed> {
+pub(crate) fn run<C: Server>(connect: Connect<C>, arguments: &Arguments) -> Result<bool, Failed> {
     let urls = &arguments.urls;
-    let mut conn = MysqlConnection::establish(&urls[0])?;
+    let mut conn = connect(&urls[0])?;
     conn.create(
         "stress_counters",
         "id BIGINT NOT NULL PRIMARY KEY, total BIGINT NOT NULL",
@@ -274,14 +278,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, Failed> {
     upsert((0..KEYS).map(|id| Counter { id, total: 0 })).execute(&mut conn)?;
     for url in urls {
         // Each node has the tables.
-        compare(url, &[])?;
+        compare(connect, url, &[])?;
     }
 
     let time = Duration::from_secs(arguments.seconds);
     let begun = Instant::now();
     let (known, commands) = thread::scope(|scope| {
-        let writers: Vec<_> = (0..urls.len())
-            .map(|writer| scope.spawn(move || write(urls, writer, begun + time)))
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|writer| scope.spawn(move || write::<C>(urls, writer, begun + time)))
             .collect();
         let mut commands = Ok(());
         for step in 1..=arguments.rounds * 3 {
@@ -299,10 +303,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, Failed> {
         Ok::<_, Failed>((known, commands))
     })?;
     commands?;
-    print(arguments, &known)
+    print(connect, arguments, &known)
 }
 
-fn print(arguments: &Arguments, known: &[Known]) -> Result<bool, Failed> {
+fn print<C: Server>(
+    connect: Connect<C>,
+    arguments: &Arguments,
+    known: &[Known],
+) -> Result<bool, Failed> {
     let Arguments {
         urls,
         seconds,
@@ -310,8 +318,9 @@ fn print(arguments: &Arguments, known: &[Known]) -> Result<bool, Failed> {
         ..
     } = arguments;
     println!(
-        "Galera: {} writers, {seconds} s, {rounds} times a node was killed\n",
-        known.len()
+        "{}: {WRITERS} writers, nodes: {}, {seconds} s, {rounds} times one was killed\n",
+        C::NAME,
+        urls.len()
     );
     report::head(&[
         "writer",
@@ -348,7 +357,7 @@ fn print(arguments: &Arguments, known: &[Known]) -> Result<bool, Failed> {
             lost,
             missing,
             twice,
-        } = compare(url, known)?;
+        } = compare(connect, url, known)?;
         let holds = lost == 0 && missing == 0 && twice == 0;
         all_hold &= holds;
         report::row(&[&(i + 1), &lost, &missing, &twice, &report::verdict(holds)]);
