@@ -350,7 +350,8 @@ where
     /// `"products of feed 2026-11-22T03:00"`.
     ///
     /// **A token is for one call.** Another model, another part of the rows takes another token:
-    /// with one that was used, nothing is written, and the call returns 0.
+    /// with one that was used, nothing is written, and the call returns 0. A call without rows
+    /// uses none.
     ///
     /// The call's transaction writes the token into a table of its own, which the application
     /// creates, on PostgreSQL and SQLite by the first of these statements, on MySQL and MariaDB

@@ -240,6 +240,9 @@ pub struct FailedRow {
 /// How many rows a message names.
 const SHOWN_ROWS: usize = 8;
 
+/// After so many rows that are to be named no more are looked for.
+pub(crate) const MAX_NAMED: usize = 100;
+
 /// Where an error happened: the table, the conflict target, and the input rows
 /// that were being written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -329,9 +332,13 @@ impl Place {
             if i > 0 {
                 f.write_str("; ")?;
             }
-            let shown: Vec<_> = group.iter().take(8).map(usize::to_string).collect();
+            let shown: Vec<_> = group
+                .iter()
+                .take(SHOWN_ROWS)
+                .map(usize::to_string)
+                .collect();
             f.write_str(&shown.join(", "))?;
-            if group.len() > 8 {
+            if group.len() > SHOWN_ROWS {
                 f.write_str(", ..")?;
             }
         }
@@ -371,17 +378,23 @@ impl Place {
     }
 
     /// The rows that cannot be written.
-    fn show_failed(&self, failed: &[FailedRow], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// The rows that have failed of `whole`.
+    fn show_failed(
+        &self,
+        failed: &[FailedRow],
+        whole: &str,
+        f: &mut fmt::Formatter<'_>,
+    ) -> fmt::Result {
         write!(
             f,
-            "upsert into `{}` on conflict ({}){}: {} cannot be written, and nothing of the call is",
+            "upsert into `{}` on conflict ({}){}: {} cannot be written, and nothing of {whole} is",
             self.table,
             self.target.join(", "),
             self.where_predicate(),
-            if failed.len() == 1 {
-                "a row".to_owned()
-            } else {
-                format!("{} rows", failed.len())
+            match failed.len() {
+                1 => "a row".to_owned(),
+                MAX_NAMED => format!("at least {MAX_NAMED} rows"),
+                rows => format!("{rows} rows"),
             },
         )?;
         for (i, failed) in failed.iter().take(SHOWN_ROWS).enumerate() {
@@ -509,7 +522,7 @@ impl fmt::Display for Error {
             Self::ConnectionLost { place, .. } => write!(f, "upsert into {place}: {LOST}"),
             Self::CommitUnknown { place, .. } => write!(f, "upsert into {place}: {UNKNOWN}"),
             Self::TransactionEnded { place, .. } => write!(f, "upsert into {place}: {ENDED}"),
-            Self::FailedRows { place, failed } => place.show_failed(failed, f),
+            Self::FailedRows { place, failed } => place.show_failed(failed, "the call", f),
             Self::Token {
                 create_table,
                 source,
@@ -557,10 +570,14 @@ fn show_interrupted(committed: usize, source: &Error, f: &mut fmt::Formatter<'_>
              transaction: look for the row behind them, and go on behind what is there",
         );
     }
+    if let Error::FailedRows { place, failed } = source {
+        place.show_failed(failed, "its transaction", f)?;
+    } else {
+        write!(f, "{source}")?;
+    }
     write!(
         f,
-        "{source}; the first {committed} rows of the input are committed: to go on, begin behind \
-         them",
+        "; the first {committed} rows of the input are committed: to go on, begin behind them",
     )
 }
 

@@ -3,11 +3,8 @@
 use super::{Call, Stop};
 use crate::batch::ErasedBatch;
 use crate::dialect::Dialect;
-use crate::error::{Error, FailedRow};
+use crate::error::{Error, FailedRow, MAX_NAMED};
 use crate::on_error::OnError;
-
-/// After so many rows that are to be named no more are looked for.
-const MAX_NAMED: usize = 100;
 
 /// After so many rows have failed, by errors that need not be about a row, and none was
 /// written, none will be.

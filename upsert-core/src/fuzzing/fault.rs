@@ -7,7 +7,7 @@ use diesel::sqlite::Sqlite;
 
 use super::Source;
 use crate::dialect::{Dialect, Fault};
-use crate::error::Contention;
+use crate::error::{Contention, is_of_row};
 
 const KINDS: &[fn() -> DatabaseErrorKind] = &[
     || DatabaseErrorKind::Unknown,
@@ -170,8 +170,10 @@ pub fn fault(data: &[u8]) {
         "database schema is locked",
         "locking protocol",
     ]
-    .contains(&message.as_str());
-    let expected = if is_busy && !is_unique {
+    .iter()
+    .any(|text| message == *text || message.starts_with(&format!("{text}: ")));
+    let is_busy = is_busy && !is_unique && !is_of_row(&error);
+    let expected = if is_busy {
         Some(Contention::Busy)
     } else {
         is_serialization.then_some(Contention::Serialization)
